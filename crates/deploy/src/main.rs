@@ -1,0 +1,3 @@
+//! See `deploy --help`.
+
+fn main() {}

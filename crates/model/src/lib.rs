@@ -1,0 +1,31 @@
+//! What `train` writes and `serve` and `deploy` read.
+//!
+//! Two documents carry everything between the programs:
+//!
+//! - [`ModelInfo`], the file `model-info.yaml`: which model version exists and where.
+//! - [`Package`], a directory with one ONNX graph and its description
+//!   [`Manifest`], sealed by SHA-256 digests and verified when it is opened.
+//!
+//! The way from a raw value to the graph's input exists once, in [`Table`], so
+//! that training and serving cannot differ. [`Session`] runs the graph.
+//!
+//! Everything is written aside, flushed and renamed ([`publish`]): a reader sees
+//! a whole document or none.
+
+mod digest;
+mod info;
+mod manifest;
+mod package;
+pub mod publish;
+mod session;
+mod table;
+
+pub use digest::{Digest, ParseDigestError};
+pub use info::{InfoError, MODEL_INFO_FILE, ModelInfo};
+pub use manifest::{
+    ColumnReference, Datatype, FORMAT, FORMAT_VERSION, FileEntry, Manifest, Preprocessing,
+    Provenance, Task, TensorSignature,
+};
+pub use package::{GRAPH_FILE, MANIFEST_FILE, Package, PackageError, write_package};
+pub use session::{Session, SessionError, Tensor};
+pub use table::{Cell, CellError, Column, ColumnKind, RowError, Table, is_missing};

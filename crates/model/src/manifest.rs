@@ -1,0 +1,148 @@
+//! `model.json`: what the graph of a package takes, gives, and comes from.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Digest, Table};
+
+/// The value of `format` in every `model.json` that this project writes.
+pub const FORMAT: &str = "pachyderm-seldon/model-package";
+
+/// The newest `format_version` that this build reads, and the one it writes.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The description of a model package.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Always [`FORMAT`].
+    pub format: String,
+    /// At most [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// The package's digest: the SHA-256 of this file with 64 zeros in the place
+    /// of the digest itself. As `files` holds the digests of all other files, it
+    /// names the whole content.
+    pub digest: Digest,
+    /// The registered model's name.
+    pub name: String,
+    /// The version's name: the ID of the Pachyderm job that made it.
+    pub version: String,
+    /// What the model does.
+    pub task: Task,
+    /// The column that the model predicts.
+    pub target: String,
+    /// The classes in the order of the graph's `probabilities`; empty for a
+    /// regression.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// The graph's inputs.
+    pub inputs: Vec<TensorSignature>,
+    /// The graph's outputs.
+    pub outputs: Vec<TensorSignature>,
+    /// How raw values become the graph's input.
+    pub preprocessing: Preprocessing,
+    /// Held-out metrics by name.
+    #[serde(default)]
+    pub metrics: BTreeMap<String, f64>,
+    /// Everything needed to make this model again.
+    pub provenance: Provenance,
+    /// What the training data looked like, for monitoring.
+    #[serde(default)]
+    pub reference: Vec<ColumnReference>,
+    /// Every other file of the package.
+    pub files: BTreeMap<String, FileEntry>,
+}
+
+/// What a model does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// One of the classes in `labels`, with a probability for each.
+    Classification,
+    /// A number.
+    Regression,
+}
+
+/// A graph's input or output, in the words of the Open Inference Protocol.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TensorSignature {
+    /// The name in the graph.
+    pub name: String,
+    /// The type of an element.
+    pub datatype: Datatype,
+    /// The size of each dimension; -1 is any.
+    pub shape: Vec<i64>,
+}
+
+/// The type of a tensor's elements, in the words of the Open Inference Protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[non_exhaustive]
+pub enum Datatype {
+    /// 32-bit IEEE 754.
+    Fp32,
+}
+
+/// How raw values become the graph's input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Preprocessing {
+    /// Rows of a table.
+    Table(Table),
+}
+
+/// Everything needed to make a model again.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// The data repo.
+    pub repo: String,
+    /// The training pipeline.
+    pub pipeline: String,
+    /// The commit of the data repo, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_commit: Option<String>,
+    /// The digest of each data file, by its path in the repo.
+    #[serde(default)]
+    pub data: BTreeMap<String, Digest>,
+    /// The experiment's configuration with all defaults filled in.
+    #[serde(default)]
+    pub config: Value,
+    /// The program and version that trained, `train 0.0.1`.
+    pub trained_by: String,
+}
+
+/// What one column of the training data looked like.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ColumnReference {
+    /// The column's name.
+    pub name: String,
+    /// Rows in the training data.
+    pub rows: usize,
+    /// Rows without a value.
+    pub missing: usize,
+    /// Eleven quantiles of a numeric column, 0 % to 100 % in steps of 10 %.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deciles: Vec<f64>,
+    /// Mean and standard deviation of a numeric column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moments: Option<[f64; 2]>,
+    /// Rows of each category, in the order of the column's categories.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counts: Vec<usize>,
+}
+
+/// Size and content of one file of a package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    /// Bytes.
+    pub size: u64,
+    /// The SHA-256 of the content.
+    pub digest: Digest,
+}

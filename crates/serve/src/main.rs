@@ -1,0 +1,3 @@
+//! See `serve --help`.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! See `train --help`.
+
+fn main() {}

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::Digest;
 use crate::publish::{self, PublishError};
@@ -17,8 +17,9 @@ pub const MODEL_INFO_FILE: &str = "model-info.yaml";
 /// Which model version exists, and where.
 ///
 /// The first four keys are those that existing pipelines write and read; all
-/// others are optional. Keys that this version does not know are kept in their
-/// place, so that an older program between two newer ones loses nothing.
+/// others are optional. A document is written in the order in which it was read,
+/// with the keys that this version does not know in their place, so that an older
+/// program between two newer ones loses nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelInfo {
     /// The registered model, `iris`.
@@ -44,7 +45,10 @@ pub struct ModelInfo {
     pub metrics: BTreeMap<String, f64>,
     /// Keys that this version does not know.
     #[serde(flatten)]
-    pub other: serde_json::Map<String, Value>,
+    pub other: Map<String, Value>,
+    /// The keys of the document that was read, in its order.
+    #[serde(skip)]
+    order: Vec<String>,
 }
 
 /// Why a `model-info.yaml` cannot be read or written.
@@ -73,6 +77,22 @@ pub enum InfoError {
 }
 
 impl ModelInfo {
+    /// A document with the four keys alone.
+    pub fn new(name: String, version: String, pipeline: String, repo: String) -> Self {
+        Self {
+            name,
+            version,
+            pipeline,
+            repo,
+            uri: None,
+            digest: None,
+            data_commit: None,
+            metrics: BTreeMap::new(),
+            other: Map::new(),
+            order: Vec::new(),
+        }
+    }
+
     /// Reads the document at `path`.
     ///
     /// # Errors
@@ -91,7 +111,10 @@ impl ModelInfo {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let info: Self = serde_saphyr::from_str(text).map_err(|e| e.to_string())?;
+        let mut info: Self = serde_saphyr::from_str(text).map_err(|e| e.to_string())?;
+        let document: Map<String, Value> =
+            serde_saphyr::from_str(text).map_err(|e| e.to_string())?;
+        info.order = document.into_iter().map(|(key, _)| key).collect();
         let keys = [
             ("name", &info.name),
             ("version", &info.version),
@@ -110,10 +133,21 @@ impl ModelInfo {
     ///
     /// When a value cannot be written as YAML.
     pub fn to_yaml(&self) -> Result<String, InfoError> {
-        serde_saphyr::to_string(self).map_err(|e| InfoError::Invalid {
+        let invalid = |reason: String| InfoError::Invalid {
             path: MODEL_INFO_FILE.into(),
-            reason: e.to_string(),
-        })
+            reason,
+        };
+        let value = serde_json::to_value(self).map_err(|e| invalid(e.to_string()))?;
+        let mut ordered = Map::new();
+        if let Value::Object(mut keys) = value {
+            let known = self
+                .order
+                .iter()
+                .filter_map(|key| keys.shift_remove_entry(key));
+            ordered.extend(known);
+            ordered.extend(keys);
+        }
+        serde_saphyr::to_string(&ordered).map_err(|e| invalid(e.to_string()))
     }
 
     /// Publishes the document at `path`, atomically.
@@ -123,5 +157,65 @@ impl ModelInfo {
     /// When `path` cannot be written. It is then as before.
     pub fn write(&self, path: &Path) -> Result<(), InfoError> {
         Ok(publish::write_file(path, self.to_yaml()?.as_bytes())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FOUR_KEYS: &str = "name: dogs-and-cats\npipeline: dogs-and-cats-model\n\
+        repo: dogs-and-cats\nversion: 2c0d5a3c8e5f4b0d9a7e1f2c3b4a5968\n";
+
+    #[test]
+    fn the_four_keys_come_back_unchanged() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(MODEL_INFO_FILE);
+        fs::write(&path, FOUR_KEYS).unwrap();
+        let info = ModelInfo::read(&path).unwrap();
+        info.write(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), FOUR_KEYS);
+    }
+
+    #[test]
+    fn unknown_keys_are_kept() {
+        let text = format!("{FOUR_KEYS}zone: 7\nowner:\n  team: vision\n");
+        let info = ModelInfo::parse(&text).unwrap();
+        assert_eq!(info.other["zone"], 7);
+        assert_eq!(ModelInfo::parse(&info.to_yaml().unwrap()).unwrap(), info);
+    }
+
+    /// Job IDs are hex: one in some hundred reads as a number.
+    #[test]
+    fn a_version_that_looks_like_a_number_stays_a_text() {
+        for version in [
+            "00000000000040008000000000000000",
+            "12345e67",
+            "0x10",
+            "true",
+            "1_0",
+            "~",
+        ] {
+            let mut info = ModelInfo::parse(FOUR_KEYS).unwrap();
+            info.version = version.to_owned();
+            let yaml = info.to_yaml().unwrap();
+            assert_eq!(ModelInfo::parse(&yaml).unwrap().version, version, "{yaml}");
+        }
+        let unquoted = FOUR_KEYS.replace("2c0d5a3c8e5f4b0d9a7e1f2c3b4a5968", "00120000");
+        assert_eq!(ModelInfo::parse(&unquoted).unwrap().version, "00120000");
+    }
+
+    #[test]
+    fn refusals_name_the_key() {
+        for (text, word) in [
+            ("", "end of input"),
+            ("name: a\nversion: b\nrepo: c\n", "pipeline"),
+            ("name: a\nversion: ''\npipeline: p\nrepo: c\n", "version"),
+            ("name: [1]\nversion: b\npipeline: p\nrepo: c\n", "line 1"),
+            ("{", ""),
+        ] {
+            let reason = ModelInfo::parse(text).unwrap_err();
+            assert!(reason.contains(word), "{text:?}: {reason}");
+        }
     }
 }

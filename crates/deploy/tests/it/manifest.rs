@@ -1,0 +1,104 @@
+//! The target `manifest`: from model-info.yaml to a file, through the program.
+
+use std::fs;
+
+use crate::support::{Pfs, arguments, crd, golden_cases, stderr};
+use serde_json::Value;
+
+const INFO: &str = "name: iris\nversion: '1'\npipeline: p\nrepo: r\nuri: s3://b/model\n";
+const ARGS: [&str; 6] = [
+    "--deploy-name",
+    "iris",
+    "--serving-image",
+    "serve:1",
+    "--target",
+    "manifest",
+];
+
+/// With `UPDATE_GOLDEN` set, writes the expected files instead.
+#[test]
+fn golden() {
+    for case in golden_cases() {
+        let info = fs::read_to_string(case.join("model-info.yaml")).unwrap();
+        let pfs = Pfs::new(&info);
+        let mut args = arguments(&case);
+        args.extend(["--target".to_owned(), "manifest".to_owned()]);
+        let output = pfs.deploy(&args).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert_eq!(pfs.out(), ["seldon-deployment.yaml"]);
+        let written = fs::read_to_string(pfs.path("out/seldon-deployment.yaml")).unwrap();
+        let expected = case.join("seldon-deployment.yaml");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            fs::write(&expected, &written).unwrap();
+        }
+        let expected = fs::read_to_string(&expected).unwrap_or_default();
+        assert_eq!(written, expected, "{}", case.display());
+    }
+}
+
+#[test]
+#[ignore = "needs the CRD: set SELDON_CRD"]
+fn golden_files_pass_the_strict_validation_of_the_crd() {
+    let validator = crd::validator("SELDON_CRD");
+    for case in golden_cases() {
+        let text = fs::read_to_string(case.join("seldon-deployment.yaml")).unwrap();
+        let object: Value = serde_saphyr::from_str(&text).unwrap();
+        let complaints = crd::complaints(&validator, &object);
+        assert!(complaints.is_empty(), "{}: {complaints:#?}", case.display());
+
+        let mut unknown = object.clone();
+        unknown["spec"]["predictors"][0]["componentSpecs"][0]["spec"]["containers"][0]["imagee"] =
+            Value::from("serve:1");
+        assert_eq!(crd::complaints(&validator, &unknown).len(), 1);
+        let mut mistyped = object;
+        mistyped["spec"]["predictors"][0]["graph"]["parameters"][0]["value"] = Value::from(1);
+        assert_eq!(crd::complaints(&validator, &mistyped).len(), 1);
+    }
+}
+
+#[test]
+fn flags_are_environment_variables_too() {
+    let pfs = Pfs::new(INFO);
+    let output = pfs
+        .deploy::<&str>(&[])
+        .env("DEPLOY_NAME", "iris")
+        .env("DEPLOY_SERVING_IMAGE", "serve:1")
+        .env("DEPLOY_TARGET", "manifest")
+        .env("SEL_NAMESPACE", "models")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let written = fs::read_to_string(pfs.path("out/seldon-deployment.yaml")).unwrap();
+    assert!(written.contains("namespace: models"), "{written}");
+}
+
+#[test]
+fn wrong_usage_is_2_and_names_the_value() {
+    let pfs = Pfs::new(INFO);
+    for (index, value, said) in [
+        (1, "Iris!", "try \"iris\""),
+        (3, "serve", "neither tag nor digest"),
+        (5, "mars", "possible values"),
+    ] {
+        let mut args = ARGS;
+        args[index] = value;
+        let output = pfs.deploy(&args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(said), "{}", stderr(&output));
+        assert!(pfs.out().is_empty());
+    }
+}
+
+#[test]
+fn version_and_help() {
+    let pfs = Pfs::new(INFO);
+    let version = pfs.deploy(&["--version"]).output().unwrap();
+    let expected = format!("deploy {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(version.stdout, expected.as_bytes());
+    let help = pfs.deploy(&["--help"]).output().unwrap();
+    assert!(
+        String::from_utf8(help.stdout)
+            .unwrap()
+            .contains("Examples:")
+    );
+}

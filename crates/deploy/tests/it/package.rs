@@ -1,0 +1,115 @@
+//! The package beside model-info.yaml is verified before anything is written.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use crate::support::{Pfs, stderr};
+use model::{Digest, GRAPH_FILE, Manifest, Preprocessing, Provenance, Table, Task};
+
+fn write_package(dir: &Path, version: &str) -> Digest {
+    let manifest = Manifest {
+        format: String::new(),
+        format_version: 0,
+        digest: Digest::of(b""),
+        name: "iris".to_owned(),
+        version: version.to_owned(),
+        task: Task::Classification,
+        target: "species".to_owned(),
+        labels: Vec::new(),
+        inputs: Vec::new(),
+        outputs: Vec::new(),
+        preprocessing: Preprocessing::Table(Table {
+            columns: Vec::new(),
+        }),
+        metrics: BTreeMap::new(),
+        provenance: Provenance::default(),
+        reference: Vec::new(),
+        files: BTreeMap::new(),
+    };
+    let files = BTreeMap::from([(GRAPH_FILE.to_owned(), b"a graph".to_vec())]);
+    model::write_package(dir, manifest, &files).unwrap()
+}
+
+fn info(digest: Option<Digest>) -> String {
+    let pin = digest.map_or(String::new(), |digest| format!("digest: {digest}\n"));
+    format!("name: iris\nversion: v1\npipeline: p\nrepo: r\nuri: s3://b/model\n{pin}")
+}
+
+fn run(pfs: &Pfs) -> Output {
+    let args = "--deploy-name iris --serving-image serve:1 --target manifest";
+    let args: Vec<&str> = args.split(' ').collect();
+    pfs.deploy(&args).output().unwrap()
+}
+
+#[track_caller]
+fn refused(pfs: &Pfs, said: &str) {
+    let output = run(pfs);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    assert!(pfs.out().is_empty());
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_whole_package_gives_its_digest_to_the_manifest() {
+    let pfs = Pfs::new(&info(None));
+    let digest = write_package(&pfs.path("data/model"), "v1");
+    assert!(run(&pfs).status.success());
+    let manifest = fs::read_to_string(pfs.path("out/seldon-deployment.yaml")).unwrap();
+    assert_eq!(
+        manifest.matches(&digest.to_string()).count(),
+        2,
+        "{manifest}"
+    );
+}
+
+#[test]
+fn a_damaged_package_is_refused() {
+    let pfs = Pfs::new(&info(None));
+    write_package(&pfs.path("data/model"), "v1");
+    fs::write(pfs.path("data/model").join(GRAPH_FILE), b"A graph").unwrap();
+    refused(&pfs, "model.onnx is damaged");
+}
+
+#[test]
+fn another_package_than_the_pinned_one_is_refused() {
+    let pfs = Pfs::new(&info(Some(Digest::of(b"another"))));
+    write_package(&pfs.path("data/model"), "v1");
+    refused(&pfs, "holds package sha256:");
+}
+
+#[test]
+fn a_package_of_another_version_is_refused() {
+    let pfs = Pfs::new(&info(None));
+    write_package(&pfs.path("data/model"), "v2");
+    refused(
+        &pfs,
+        "the package holds iris v2, but model-info.yaml names iris v1",
+    );
+}
+
+#[test]
+fn a_file_in_the_place_of_the_package_is_refused() {
+    let pfs = Pfs::new(&info(None));
+    fs::write(pfs.path("data/model"), b"").unwrap();
+    refused(&pfs, "is not a directory");
+}
+
+#[test]
+fn no_or_broken_model_info_is_refused() {
+    let pfs = Pfs::new("name: iris\n");
+    refused(&pfs, "missing field");
+    fs::remove_file(pfs.path("data/model-info.yaml")).unwrap();
+    refused(&pfs, "cannot read");
+}
+
+#[test]
+fn no_folder_to_write_to_is_an_error() {
+    let pfs = Pfs::new(&info(None));
+    fs::remove_dir(pfs.path("out")).unwrap();
+    let output = run(&pfs);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("pfs/out") || stderr(&output).contains("/out"));
+}

@@ -1,3 +1,9 @@
 //! See `train --help`.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    train::run(&train::Args::parse())
+}

@@ -1,0 +1,154 @@
+//! The command line of `train`; every flag is also an environment variable.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, ValueEnum};
+
+const AFTER_HELP: &str = "\
+Examples:
+  In a Pachyderm pipeline, whose worker gives the environment:
+    train --repo iris-data --model iris --config /pfs/experiment/experiment.yaml
+
+  On a laptop, with DIR/data holding the CSV files and DIR/out an empty folder:
+    train --repo iris-data --model iris --config experiment.yaml --pfs DIR
+
+It reads every *.csv below /pfs/<input>, holds a share of the rows out, fits a
+model to the rest, and writes /pfs/out/model (the package, with report.html) and
+then /pfs/out/model-info.yaml. A failed run leaves neither.
+
+The experiment file, with its defaults; every key may be left out:
+  target: <the last column>     # the column to predict
+  leave_out: []                 # columns that the model must not see
+  numeric: []                   # columns to be taken as numbers
+  categorical: []               # columns to be taken as categories
+  task: <by the target>         # classification or regression
+  split: 0.2                    # the share of rows held out for measuring
+  seed: 0                       # of the choice of these rows
+  delimiter: ','
+  hyperparameters:
+    l2: 1.0                     # strength of the L2 penalty
+    class_weights: none         # or balanced: every class counts the same
+    max_iterations: 1000
+    tolerance: 1e-6             # of the mean gradient, where the fit stops
+
+Exit status: 0 published, or this version was published before; 1 refused or
+failed; 2 wrong usage.";
+
+/// Trains a model on the commit in /pfs/data and publishes its package.
+#[derive(Debug, Parser)]
+#[command(name = "train", version, after_help = AFTER_HELP)]
+pub struct Args {
+    /// The data repo that the pipeline reads, for model-info.yaml.
+    #[arg(long, env = "TRAIN_REPO", value_name = "R", value_parser = name)]
+    pub repo: String,
+
+    /// The name under which the model is registered and served.
+    #[arg(long, env = "TRAIN_MODEL", value_name = "M", value_parser = name)]
+    pub model: String,
+
+    /// The experiment file; without it every setting has its default.
+    #[arg(long, env = "TRAIN_CONFIG", value_name = "PATH")]
+    pub config: Option<PathBuf>,
+
+    /// Where the training runs.
+    #[arg(long, env = "TRAIN_ENGINE", value_enum, default_value_t = Engine::Local)]
+    pub engine: Engine,
+
+    /// The input that holds the data: its files lie in /pfs/<INPUT>.
+    #[arg(long, env = "TRAIN_INPUT", default_value = "data", value_parser = name)]
+    pub input: String,
+
+    /// The folder that stands for /pfs; paths below /pfs are taken below it.
+    #[arg(long, env = "PFS_ROOT", value_name = "DIR", default_value = "/pfs")]
+    pub pfs: PathBuf,
+
+    /// The version's name. Without it, one that is derived from the data, the
+    /// settings and the program: the same version for the same inputs.
+    #[arg(long, env = "PACH_JOB_ID", value_name = "ID", value_parser = name)]
+    pub job_id: Option<String>,
+
+    /// The training pipeline, for model-info.yaml; without it, the model's name.
+    #[arg(long, env = "PPS_PIPELINE_NAME", value_name = "NAME", value_parser = name)]
+    pub pipeline: Option<String>,
+
+    /// The project of the pipeline, for the package's URI.
+    #[arg(long, env = "PPS_PROJECT_NAME", value_name = "NAME")]
+    pub project: Option<String>,
+
+    /// The output commit, for the package's URI; without it there is no URI.
+    #[arg(long, env = "PACH_OUTPUT_COMMIT_ID", value_name = "ID")]
+    pub output_commit: Option<String>,
+}
+
+/// Where the training runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// In this process, on the CPU: a linear model of tabular data.
+    Local,
+}
+
+impl Args {
+    /// `path` with a leading `/pfs` replaced by the folder that stands for it.
+    pub(crate) fn below_pfs(&self, path: &Path) -> PathBuf {
+        match path.strip_prefix("/pfs") {
+            Ok(rest) => self.pfs.join(rest),
+            Err(_) => path.to_owned(),
+        }
+    }
+
+    /// The folder with the data.
+    pub(crate) fn data_folder(&self) -> PathBuf {
+        self.pfs.join(&self.input)
+    }
+
+    /// The folder that becomes the output commit.
+    pub(crate) fn out_folder(&self) -> PathBuf {
+        self.pfs.join("out")
+    }
+}
+
+/// Names become parts of paths and URLs: anything else is refused at once.
+fn name(text: &str) -> Result<String, String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(allowed) {
+        return Ok(text.to_owned());
+    }
+    Err("a name starts with a letter or digit and has letters, digits, '-', '_' and '.'".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(more: &[&str]) -> Args {
+        let base = ["train", "--repo", "r", "--model", "m"];
+        Args::try_parse_from(base.iter().chain(more)).unwrap()
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn only_paths_below_pfs_are_moved() {
+        let args = parse(&["--pfs", "/tmp/x"]);
+        let moved = |path: &str| args.below_pfs(Path::new(path));
+        assert_eq!(
+            moved("/pfs/experiment/e.yaml"),
+            Path::new("/tmp/x/experiment/e.yaml")
+        );
+        assert_eq!(moved("/pfsx/e.yaml"), Path::new("/pfsx/e.yaml"));
+        assert_eq!(moved("e.yaml"), Path::new("e.yaml"));
+    }
+
+    #[test]
+    fn names_that_would_break_a_path_are_refused() {
+        for wrong in ["", "../x", "a/b", "-x", "a b"] {
+            assert!(name(wrong).is_err(), "{wrong}");
+        }
+        assert!(name("iris-2_b.c").is_ok());
+    }
+}

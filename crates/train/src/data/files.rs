@@ -1,0 +1,128 @@
+//! Finds the data files.
+
+use std::path::{Path, PathBuf};
+
+use walkdir::{DirEntry, WalkDir};
+
+use super::DataError;
+
+/// What lies below the data folder.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// The CSV files, by path below the folder, sorted.
+    pub(super) csv: Vec<String>,
+    /// All other files, likewise.
+    pub(super) others: Vec<String>,
+}
+
+/// Finds every file below `folder`, following symbolic links, as Pachyderm's
+/// `/pfs/<input>` is one. Hidden files are never data: they are what editors and
+/// file managers leave behind.
+pub(super) fn find(folder: &Path) -> Result<Found, DataError> {
+    if !folder.is_dir() {
+        return Err(DataError::NoFolder(folder.to_owned()));
+    }
+    let mut found = Found::default();
+    for entry in WalkDir::new(folder).follow_links(true) {
+        let entry = entry.map_err(|e| unreadable(folder, e))?;
+        if !entry.file_type().is_file() {
+            continue;
+        }
+        let path = below(folder, &entry)?;
+        let kind = if is_csv(&path) {
+            &mut found.csv
+        } else {
+            &mut found.others
+        };
+        kind.push(path);
+    }
+    found.csv.sort();
+    found.others.sort();
+    if found.csv.is_empty() {
+        let others = match found.others.as_slice() {
+            [] => ", which is empty".to_owned(),
+            [one] => format!(", only {one}"),
+            [first, rest @ ..] => format!(", only {first} and {} more", rest.len()),
+        };
+        let path = folder.to_owned();
+        return Err(DataError::NoFiles { path, others });
+    }
+    Ok(found)
+}
+
+fn is_csv(path: &str) -> bool {
+    let hidden = path.split('/').any(|part| part.starts_with('.'));
+    let extension = Path::new(path).extension();
+    !hidden && extension.is_some_and(|e| e.eq_ignore_ascii_case("csv"))
+}
+
+/// The path below `folder`; it goes into provenance, so it must be text.
+fn below(folder: &Path, entry: &DirEntry) -> Result<String, DataError> {
+    let path = entry.path().strip_prefix(folder).unwrap_or(entry.path());
+    path.to_str().map(str::to_owned).ok_or_else(|| {
+        DataError::Columns(format!(
+            "the file name {} is not UTF-8: rename it",
+            path.display()
+        ))
+    })
+}
+
+fn unreadable(folder: &Path, error: walkdir::Error) -> DataError {
+    let path: PathBuf = error.path().unwrap_or(folder).to_owned();
+    DataError::Read {
+        path: path.display().to_string(),
+        source: error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn nested_files_come_in_sorted_order() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in [
+            "b.csv",
+            "a/z.CSV",
+            "a/deep/er/y.csv",
+            "note.txt",
+            ".hidden.csv",
+            ".git/x.csv",
+        ] {
+            let path = dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let found = find(dir.path()).unwrap();
+        assert_eq!(found.csv, ["a/deep/er/y.csv", "a/z.CSV", "b.csv"]);
+        assert_eq!(found.others, [".git/x.csv", ".hidden.csv", "note.txt"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_loops_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let real = dir.path().join("real");
+        fs::create_dir(&real).unwrap();
+        fs::write(real.join("a.csv"), "").unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        assert_eq!(find(&link).unwrap().csv, ["a.csv"]);
+        std::os::unix::fs::symlink(&real, real.join("loop")).unwrap();
+        assert!(matches!(find(&link), Err(DataError::Read { .. })));
+    }
+
+    #[test]
+    fn an_empty_folder_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = find(dir.path()).unwrap_err().to_string();
+        assert!(error.ends_with("which is empty"), "{error}");
+        fs::write(dir.path().join("a.txt"), "").unwrap();
+        let error = find(dir.path()).unwrap_err().to_string();
+        assert!(error.ends_with("only a.txt"), "{error}");
+        assert!(find(&dir.path().join("none")).is_err());
+    }
+}

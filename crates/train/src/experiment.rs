@@ -1,0 +1,274 @@
+//! `experiment.yaml`: what to learn from the data, and how.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use model::Task;
+use serde::{Deserialize, Serialize};
+
+/// The settings of a training. Every key has a default that suits most tables.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Experiment {
+    /// The column to predict; by default the last one.
+    pub target: Option<String>,
+    /// Columns that the model must not see.
+    pub leave_out: Vec<String>,
+    /// Columns to be taken as numbers, whatever they look like.
+    pub numeric: Vec<String>,
+    /// Columns to be taken as categories, whatever they look like.
+    pub categorical: Vec<String>,
+    /// What to learn; by default what the target's values suggest.
+    pub task: Option<Task>,
+    /// The share of rows held out for measuring, between 0 and 1.
+    pub split: f64,
+    /// The seed of the choice of held-out rows.
+    pub seed: u64,
+    /// The character between two fields of the data files.
+    pub delimiter: char,
+    /// How the model is fitted.
+    pub hyperparameters: Hyperparameters,
+}
+
+/// How a model is fitted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Hyperparameters {
+    /// The strength of the L2 penalty, against a loss that is summed over the
+    /// rows (the inverse of scikit-learn's `C`, and its `alpha` of a ridge).
+    pub l2: f64,
+    /// What a row counts.
+    pub class_weights: ClassWeights,
+    /// The most iterations of the solver; a regression needs none.
+    pub max_iterations: u64,
+    /// The norm of the mean loss's gradient at which the solver stops.
+    pub tolerance: f64,
+}
+
+/// What a row counts in a classification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClassWeights {
+    /// Every row counts the same.
+    None,
+    /// Every class counts the same, however few rows it has.
+    Balanced,
+}
+
+impl Default for Experiment {
+    fn default() -> Self {
+        Self {
+            target: None,
+            leave_out: Vec::new(),
+            numeric: Vec::new(),
+            categorical: Vec::new(),
+            task: None,
+            split: 0.2,
+            seed: 0,
+            delimiter: ',',
+            hyperparameters: Hyperparameters::default(),
+        }
+    }
+}
+
+impl Default for Hyperparameters {
+    fn default() -> Self {
+        Self {
+            l2: 1.0,
+            class_weights: ClassWeights::None,
+            max_iterations: 1000,
+            tolerance: 1e-6,
+        }
+    }
+}
+
+/// Why an experiment file is refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExperimentError {
+    /// It cannot be opened, or is not UTF-8.
+    #[error("cannot read the experiment {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It is not YAML, or a key is unknown or has a wrong value.
+    #[error("{}{place}: {reason}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// `:line` where known.
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl Experiment {
+    /// Reads the file at `path`. An empty file gives the defaults.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, is not YAML, has an unknown key, or a value is
+    /// outside of its range. The error names the line.
+    pub fn read(path: &Path) -> Result<Self, ExperimentError> {
+        let text = fs::read_to_string(path).map_err(|source| ExperimentError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let invalid = |(line, reason): (Option<u64>, String)| ExperimentError::Invalid {
+            path: path.to_owned(),
+            place: line.map(|l| format!(":{l}")).unwrap_or_default(),
+            reason,
+        };
+        let experiment = Self::parse(&text).map_err(invalid)?;
+        experiment
+            .check()
+            .map_err(|reason| invalid((None, reason)))?;
+        Ok(experiment)
+    }
+
+    fn parse(text: &str) -> Result<Self, (Option<u64>, String)> {
+        let parsed: Result<Option<Self>, _> = serde_saphyr::from_str(text);
+        match parsed {
+            Ok(experiment) => Ok(experiment.unwrap_or_default()),
+            Err(error) => {
+                let error = error.without_snippet();
+                let line = error.location().map(|location| location.line());
+                Err((line, describe(error)))
+            }
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let Hyperparameters {
+            l2,
+            max_iterations,
+            tolerance,
+            ..
+        } = self.hyperparameters;
+        let problem = if !(self.split > 0.0 && self.split < 1.0) {
+            format!(
+                "split is {}, wants a share between 0 and 1 such as 0.2",
+                self.split
+            )
+        } else if !(l2 >= 0.0 && l2.is_finite()) {
+            format!("hyperparameters.l2 is {l2}, wants a number of at least 0")
+        } else if max_iterations == 0 {
+            "hyperparameters.max_iterations is 0, wants at least 1".to_owned()
+        } else if !(tolerance > 0.0 && tolerance.is_finite()) {
+            format!("hyperparameters.tolerance is {tolerance}, wants a number above 0")
+        } else if !self.delimiter.is_ascii() || matches!(self.delimiter, '"' | '\r' | '\n') {
+            format!(
+                "delimiter is {:?}, wants one ASCII character such as ';'",
+                self.delimiter
+            )
+        } else if let Some(name) = self.numeric.iter().find(|n| self.categorical.contains(n)) {
+            format!("the column {name:?} is listed under numeric and under categorical")
+        } else {
+            return Ok(());
+        };
+        Err(problem)
+    }
+}
+
+/// The parser's words, with the nearest known key for an unknown one.
+fn describe(error: &serde_saphyr::Error) -> String {
+    let serde_saphyr::Error::SerdeUnknownField {
+        field, expected, ..
+    } = error
+    else {
+        return error.to_string();
+    };
+    match nearest(field, expected) {
+        Some(key) => format!("unknown key {field:?}; did you mean {key:?}?"),
+        None => format!("unknown key {field:?}; known are {}", expected.join(", ")),
+    }
+}
+
+/// The entry of `known` that `word` most probably was meant to be.
+pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    const ALIKE: f64 = 0.7;
+    known
+        .iter()
+        .map(|key| {
+            (
+                strsim::jaro_winkler(&word.to_lowercase(), &key.to_lowercase()),
+                *key,
+            )
+        })
+        .filter(|(likeness, _)| *likeness > ALIKE)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, key)| key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        let (line, reason) = match Experiment::parse(text) {
+            Err(error) => error,
+            Ok(experiment) => (None, experiment.check().unwrap_err()),
+        };
+        format!("{}: {reason}", line.unwrap_or_default())
+    }
+
+    #[test]
+    fn everything_has_a_default() {
+        for text in ["", "# nothing\n", "{}"] {
+            assert_eq!(
+                Experiment::parse(text).unwrap(),
+                Experiment::default(),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn all_keys_are_read() {
+        let text = "target: y\nleave_out: [id]\nnumeric: [a]\ncategorical: [b]\ntask: regression\n\
+                    split: 0.3\nseed: 7\ndelimiter: ';'\nhyperparameters:\n  l2: 0.5\n  \
+                    class_weights: balanced\n  max_iterations: 9\n  tolerance: 1e-3\n";
+        let read = Experiment::parse(text).unwrap();
+        assert_eq!(read.target.as_deref(), Some("y"));
+        assert_eq!(read.task, Some(Task::Regression));
+        assert_eq!((read.split, read.seed, read.delimiter), (0.3, 7, ';'));
+        assert_eq!(read.hyperparameters.class_weights, ClassWeights::Balanced);
+        assert!(read.check().is_ok());
+    }
+
+    #[test]
+    fn an_unknown_key_gets_its_line_and_the_nearest_key() {
+        assert_eq!(
+            refused("seed: 1\nsplitt: 0.1\n"),
+            "2: unknown key \"splitt\"; did you mean \"split\"?"
+        );
+        let nested = refused("hyperparameters:\n  l3: 1\n");
+        assert!(nested.starts_with("2: unknown key \"l3\""), "{nested}");
+        let far = refused("zzz: 1\n");
+        assert!(far.contains("known are target, leave_out"), "{far}");
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        for text in [
+            "split: 0",
+            "split: 1",
+            "split: .nan",
+            "hyperparameters: {l2: -1}",
+            "delimiter: \"é\"",
+            "hyperparameters: {max_iterations: 0}",
+            "numeric: [a]\ncategorical: [a]",
+            "hyperparameters: {tolerance: 0}",
+            "seed: -1",
+            "task: clustering",
+            "split: [1]",
+        ] {
+            assert!(!refused(text).is_empty(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Trains a model on one commit of data and publishes its package.
+//!
+//! The way of a run, one module a step:
+//!
+//! 1. [`args`](Args) and `experiment`: what to do. Everything is checked before
+//!    anything is computed.
+//! 2. `data`: the CSV files become a table of 32-bit numbers, exactly as serving
+//!    will encode a request, and a share of the rows is held out.
+//! 3. `local`: a linear model is fitted to the other rows.
+//! 4. `graph`: the model with all its preprocessing becomes one ONNX graph.
+//! 5. `evaluation` and `metrics`: that graph, run as serving will run it, must
+//!    agree with the model, and is what the figures are measured with.
+//! 6. `report`: a page for people.
+//! 7. `publication`: the package, then `model-info.yaml`, each whole or not at all.
+//!
+//! The same data, settings and version give the same bytes, on the same kind of
+//! processor: there is no time stamp, every choice follows the seed, and every
+//! sum has one order.
+
+#![expect(dead_code, unused_imports, reason = "the report's tables will show it")]
+
+mod args;
+mod data;
+mod evaluation;
+mod experiment;
+mod graph;
+mod job;
+mod local;
+mod metrics;
+mod progress;
+mod publication;
+mod reference;
+mod report;
+mod run;
+
+use std::process::ExitCode;
+
+pub use args::{Args, Engine};
+pub use data::DataError;
+pub use experiment::{ClassWeights, Experiment, ExperimentError, Hyperparameters};
+pub use local::FitError;
+
+/// Does what `args` ask for, and says how it went: progress and errors on
+/// standard error, the result on standard output. The status is 0 when the model
+/// is published, or was before, and 1 when nothing was.
+pub fn run(args: &Args) -> ExitCode {
+    let done = match args.engine {
+        Engine::Local => run::local(args),
+    };
+    match done {
+        Ok(result) => {
+            progress::result(&result);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            progress::step(format_args!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

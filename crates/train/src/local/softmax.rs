@@ -1,0 +1,205 @@
+//! Multinomial logistic regression: L2-penalised, weighted, by L-BFGS.
+//!
+//! The solver is argmin's. The loss is our own for two reasons: the classes can
+//! be weighted exactly, and every row's log-sum-exp is taken against that row's
+//! own maximum. (linfa-logistic 0.8, which uses the same solver, has no weights,
+//! and takes the maximum of the whole matrix: a row whose scores lie 35 below
+//! that loses its gradient, as happens with outliers or a small penalty.)
+
+use std::cell::RefCell;
+
+use argmin::core::{CostFunction, Error, Executor, Gradient};
+use argmin::solver::linesearch::MoreThuenteLineSearch;
+use argmin::solver::quasinewton::LBFGS;
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, ShapeError};
+
+use super::linear::softmax;
+use super::{Convergence, FitError, Linear};
+use crate::experiment::{ClassWeights, Hyperparameters};
+
+/// How many steps the solver remembers for its picture of the curvature.
+const MEMORY: usize = 10;
+
+/// Near the optimum the line search may end for lack of digits. A gradient up to
+/// so many times the tolerance is then as good.
+const NEARLY: f64 = 100.0;
+
+/// Fits a model of `classes` classes to features `[rows, features]`.
+///
+/// # Errors
+///
+/// When the solver finds nothing better than where it starts.
+pub(super) fn fit(
+    features: &Array2<f64>,
+    codes: &[usize],
+    classes: usize,
+    settings: &Hyperparameters,
+) -> Result<(Linear, Convergence), FitError> {
+    let best = RefCell::default();
+    let weights = row_weights(codes, classes, settings.class_weights);
+    let loss = Loss {
+        features,
+        codes,
+        classes,
+        penalty: settings.l2 / to_f64(codes.len()),
+        weights,
+        best: &best,
+    };
+    let start = vec![0.0; (features.ncols() + 1) * classes];
+    let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY)
+        .with_tolerance_grad(settings.tolerance)
+        .map_err(|e| FitError::Solver(e.to_string()))?;
+    let executor = Executor::new(loss.clone(), solver)
+        .configure(|state| state.param(start).max_iters(settings.max_iterations));
+    // A line search that fails has still left the best point behind.
+    let failure = executor.run().err();
+    let Best {
+        params,
+        evaluations,
+        ..
+    } = best.take();
+    let failed = |error: &dyn std::fmt::Display| FitError::Solver(error.to_string());
+    let gradient = loss.gradient_at(&params).map_err(|e| failed(&e))?;
+    let gradient = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
+    if let Some(error) = failure.filter(|_| evaluations < 2 || !gradient.is_finite()) {
+        return Err(failed(&error));
+    }
+    let (weights, bias) = loss.parts(&params).map_err(|e| failed(&e))?;
+    let linear = Linear {
+        weights: weights.to_owned(),
+        bias: bias.to_owned(),
+        scale: None,
+    };
+    let converged = gradient <= settings.tolerance * NEARLY;
+    Ok((
+        linear,
+        Convergence {
+            evaluations,
+            gradient,
+            converged,
+        },
+    ))
+}
+
+/// What each row counts; the mean over all rows is 1.
+fn row_weights(codes: &[usize], classes: usize, rule: ClassWeights) -> Array1<f64> {
+    if rule == ClassWeights::None {
+        return Array1::ones(codes.len());
+    }
+    let mut counts = vec![0_usize; classes];
+    for code in codes {
+        if let Some(count) = counts.get_mut(*code) {
+            *count += 1;
+        }
+    }
+    let present = counts.iter().filter(|count| **count > 0).count();
+    let weight = |code: &usize| {
+        let count = counts.get(*code).copied().unwrap_or(1);
+        to_f64(codes.len()) / (to_f64(present) * to_f64(count))
+    };
+    codes.iter().map(weight).collect()
+}
+
+/// The mean loss over the rows, as a function of weights and bias, which lie one
+/// after the other: `[features + 1, classes]`.
+#[derive(Clone)]
+struct Loss<'a> {
+    features: &'a Array2<f64>,
+    codes: &'a [usize],
+    classes: usize,
+    penalty: f64,
+    weights: Array1<f64>,
+    best: &'a RefCell<Best>,
+}
+
+/// The best point that the solver has come by.
+#[derive(Default)]
+struct Best {
+    cost: Option<f64>,
+    params: Vec<f64>,
+    evaluations: u64,
+}
+
+impl Loss<'_> {
+    /// Weights `[features, classes]` and bias `[classes]`.
+    fn parts<'p>(
+        &self,
+        params: &'p [f64],
+    ) -> Result<(ArrayView2<'p, f64>, ArrayView1<'p, f64>), ShapeError> {
+        let count = self.features.ncols() * self.classes;
+        let (weights, bias) = params.split_at_checked(count).unwrap_or_default();
+        let weights = ArrayView2::from_shape((self.features.ncols(), self.classes), weights)?;
+        Ok((weights, ArrayView1::from_shape(self.classes, bias)?))
+    }
+
+    fn cost_at(&self, params: &[f64]) -> Result<f64, ShapeError> {
+        let (weights, bias) = self.parts(params)?;
+        let scores = self.features.dot(&weights) + bias;
+        let rows = scores.rows().into_iter().zip(self.codes).zip(&self.weights);
+        let loss: f64 = rows
+            .map(|((row, code), weight)| weight * row_loss(row, *code))
+            .sum();
+        let norm: f64 = weights.iter().map(|w| w * w).sum();
+        Ok(loss / to_f64(self.codes.len()) + 0.5 * self.penalty * norm)
+    }
+
+    fn gradient_at(&self, params: &[f64]) -> Result<Vec<f64>, ShapeError> {
+        let (weights, bias) = self.parts(params)?;
+        let mut errors = self.features.dot(&weights) + bias;
+        softmax(&mut errors);
+        for ((mut row, code), weight) in errors
+            .rows_mut()
+            .into_iter()
+            .zip(self.codes)
+            .zip(&self.weights)
+        {
+            if let Some(probability) = row.get_mut(*code) {
+                *probability -= 1.0;
+            }
+            row *= *weight / to_f64(self.codes.len());
+        }
+        let gradient = self.features.t().dot(&errors) + &weights * self.penalty;
+        Ok(gradient
+            .iter()
+            .copied()
+            .chain(errors.sum_axis(Axis(0)))
+            .collect())
+    }
+}
+
+/// The negative log-likelihood of the class `code` under one row of scores.
+fn row_loss(scores: ArrayView1<'_, f64>, code: usize) -> f64 {
+    let highest = scores.fold(f64::NEG_INFINITY, |a, b| a.max(*b));
+    let sum: f64 = scores.iter().map(|score| (score - highest).exp()).sum();
+    sum.ln() + highest - scores.get(code).copied().unwrap_or(f64::NAN)
+}
+
+impl CostFunction for Loss<'_> {
+    type Param = Vec<f64>;
+    type Output = f64;
+
+    fn cost(&self, params: &Vec<f64>) -> Result<f64, Error> {
+        let cost = self.cost_at(params)?;
+        let mut best = self.best.borrow_mut();
+        if cost.is_finite() && best.cost.is_none_or(|lowest| cost < lowest) {
+            best.cost = Some(cost);
+            best.params.clone_from(params);
+        }
+        Ok(cost)
+    }
+}
+
+impl Gradient for Loss<'_> {
+    type Param = Vec<f64>;
+    type Gradient = Vec<f64>;
+
+    fn gradient(&self, params: &Vec<f64>) -> Result<Vec<f64>, Error> {
+        self.best.borrow_mut().evaluations += 1;
+        Ok(self.gradient_at(params)?)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no table has 2^52 rows")]
+fn to_f64(count: usize) -> f64 {
+    count as f64
+}

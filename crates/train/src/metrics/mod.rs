@@ -1,0 +1,80 @@
+//! What the published graph achieves on the held-out rows: `metrics.json`.
+
+mod classification;
+mod regression;
+
+use std::collections::BTreeMap;
+
+pub(crate) use classification::{ClassMetrics, Classification};
+pub(crate) use regression::Regression;
+use serde::Serialize;
+
+/// The version of the form of `metrics.json`. Keys may be added to a version,
+/// never renamed or given another meaning.
+const SCHEMA_VERSION: u32 = 1;
+
+/// The content of `metrics.json`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Metrics {
+    schema_version: u32,
+    /// How many rows the model has learned from.
+    pub(crate) training_rows: usize,
+    /// How many rows it was measured with.
+    pub(crate) held_out_rows: usize,
+    /// The figures of the task, whose name is the key `task`.
+    #[serde(flatten)]
+    pub(crate) figures: Figures,
+}
+
+/// The figures of a task.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "task", rename_all = "kebab-case")]
+pub(crate) enum Figures {
+    /// Of a classification.
+    Classification(Classification),
+    /// Of a regression.
+    Regression(Regression),
+}
+
+impl Metrics {
+    /// The metrics of a model with these `figures`.
+    pub(crate) fn new(training_rows: usize, held_out_rows: usize, figures: Figures) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            training_rows,
+            held_out_rows,
+            figures,
+        }
+    }
+
+    /// The figures that are one number each, for the hand-over documents.
+    pub(crate) fn summary(&self) -> BTreeMap<String, f64> {
+        let figures: Vec<(&str, Option<f64>)> = match &self.figures {
+            Figures::Classification(c) => vec![
+                ("accuracy", Some(c.accuracy)),
+                ("balanced_accuracy", Some(c.balanced_accuracy)),
+                ("log_loss", Some(c.log_loss)),
+                ("macro_f1", Some(c.macro_f1)),
+            ],
+            Figures::Regression(r) => {
+                vec![("mae", Some(r.mae)), ("r2", r.r2), ("rmse", Some(r.rmse))]
+            }
+        };
+        figures
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+            .collect()
+    }
+}
+
+/// `part` of `whole`; none of nothing.
+#[expect(clippy::cast_precision_loss, reason = "numbers of rows")]
+fn share(part: usize, whole: usize) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+/// The mean; 0 of nothing.
+#[expect(clippy::cast_precision_loss, reason = "numbers of rows")]
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}

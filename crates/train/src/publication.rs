@@ -1,0 +1,153 @@
+//! The package first, `model-info.yaml` last, each whole or not at all.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use model::{
+    Digest, GRAPH_FILE, MODEL_INFO_FILE, Manifest, ModelInfo, Package, Preprocessing, Provenance,
+    write_package,
+};
+
+use crate::data::Target;
+use crate::job::{Job, TRAINED_BY};
+use crate::progress::step;
+use crate::report::Report;
+use crate::{graph, reference};
+
+/// The package's directory in `/pfs/out`.
+pub(crate) const PACKAGE: &str = "model";
+
+/// The page for people in the package.
+pub(crate) const REPORT_FILE: &str = "report.html";
+
+/// The figures for programs in the package.
+const METRICS_FILE: &str = "metrics.json";
+
+/// Looks at the output folder before anything is computed: it must be there, and
+/// be empty of models. What an earlier run has published whole is given back.
+pub(crate) fn check(out: &Path) -> Result<Option<ModelInfo>> {
+    ensure!(
+        out.is_dir(),
+        "there is no output folder {}: create it, or name its parent with --pfs",
+        out.display()
+    );
+    let package = out.join(PACKAGE);
+    let info = out.join(MODEL_INFO_FILE);
+    if info.exists() {
+        let info = ModelInfo::read(&info)?;
+        Package::open(&package)
+            .context("model-info.yaml is there, but its package is not whole")?;
+        return Ok(Some(info));
+    }
+    if package.symlink_metadata().is_ok() {
+        bail!(
+            "{} is left over from a run that did not finish: remove it, and train again",
+            package.display()
+        );
+    }
+    Ok(None)
+}
+
+/// What is published is never replaced.
+pub(crate) fn refuse_other(info: &ModelInfo, job: &Job, out: &Path) -> Result<()> {
+    ensure!(
+        info.name == job.model && info.version == job.version,
+        "{} holds {} {} already: give an empty output folder",
+        out.display(),
+        info.name,
+        info.version
+    );
+    Ok(())
+}
+
+/// All that a run publishes.
+pub(crate) struct Published<'a> {
+    /// The ONNX graph.
+    pub(crate) graph: Vec<u8>,
+    /// The page for people.
+    pub(crate) page: String,
+    /// What the run has come to.
+    pub(crate) report: &'a Report<'a>,
+}
+
+impl Published<'_> {
+    /// Writes everything below `out`; gives what model-info.yaml says.
+    pub(crate) fn write(self, out: &Path) -> Result<ModelInfo> {
+        let manifest = self.manifest()?;
+        let mut metrics = serde_json::to_vec_pretty(&self.report.evaluation.metrics)?;
+        metrics.push(b'\n');
+        let job = self.report.job;
+        let files = BTreeMap::from([
+            (GRAPH_FILE.to_owned(), self.graph),
+            (METRICS_FILE.to_owned(), metrics),
+            (REPORT_FILE.to_owned(), self.page.into_bytes()),
+        ]);
+        let metrics = manifest.metrics.clone();
+        let package = out.join(PACKAGE);
+        let digest = write_package(&package, manifest, &files)?;
+        step(format_args!("wrote the package {digest}"));
+        let info = ModelInfo {
+            name: job.model.clone(),
+            version: job.version.clone(),
+            pipeline: job.pipeline.clone(),
+            repo: job.repo.clone(),
+            uri: job.uri.clone(),
+            digest: Some(digest),
+            data_commit: job.data_commit.clone(),
+            metrics,
+            other: serde_json::Map::new(),
+        };
+        if let Err(error) = info.write(&out.join(MODEL_INFO_FILE)) {
+            // Without the document the package would be half a publication.
+            let _ = std::fs::remove_dir_all(&package);
+            return Err(error.into());
+        }
+        Ok(info)
+    }
+
+    fn manifest(&self) -> Result<Manifest> {
+        let Report {
+            job,
+            experiment,
+            texts,
+            data,
+            split,
+            fitted,
+            evaluation,
+        } = self.report;
+        let labels = match &data.target {
+            Target::Classes { labels, .. } => labels.clone(),
+            Target::Numbers(_) => Vec::new(),
+        };
+        let files = texts
+            .files
+            .iter()
+            .map(|file| (file.path.clone(), file.digest));
+        Ok(Manifest {
+            name: job.model.clone(),
+            version: job.version.clone(),
+            target: data.target_name.clone(),
+            labels,
+            inputs: vec![graph::input(data.table.columns.len())],
+            outputs: vec![graph::output(&fitted.linear)],
+            preprocessing: Preprocessing::Table(data.table.clone()),
+            metrics: evaluation.metrics.summary(),
+            provenance: Provenance {
+                repo: job.repo.clone(),
+                pipeline: job.pipeline.clone(),
+                data_commit: job.data_commit.clone(),
+                data: files.collect(),
+                config: serde_json::to_value(experiment)?,
+                trained_by: TRAINED_BY.to_owned(),
+            },
+            reference: reference::describe(&data.table, &data.columns, &split.training),
+            task: data.task(),
+            // `write_package` fills in the rest.
+            format: String::new(),
+            format_version: 0,
+            digest: Digest::of(&[]),
+            files: BTreeMap::new(),
+        })
+    }
+}

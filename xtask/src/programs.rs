@@ -1,32 +1,78 @@
 //! Compiles the programs, once for all images and local runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 use xshell::{Shell, cmd};
 
 use crate::workspace::Workspace;
 
 /// Compiles `names` as release binaries that need no shared library, and gives
 /// the folder they lie in.
+///
+/// All programs are selected and only the binaries of `names` are compiled: the
+/// features of shared dependencies are then the same whatever is asked for, and
+/// so are the bytes.
+///
+/// # Errors
+/// When cargo fails; it has said why.
 pub(crate) fn build(workspace: &Workspace, names: &[&str]) -> Result<PathBuf> {
     let sh = Shell::new()?;
     sh.change_dir(&workspace.root);
     let target = host_target(&sh)?;
-    let packages: Vec<String> = names
-        .iter()
-        .map(|name| format!("--package={name}"))
+    let all = workspace.images.iter();
+    let packages: Vec<String> = all
+        .map(|image| format!("--package={}", image.name))
         .collect();
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let binaries: Vec<String> = names.iter().map(|name| format!("--bin={name}")).collect();
+    let folder = target_folder(workspace)?;
+    let cargo = cargo();
     cmd!(
         sh,
-        "{cargo} build --release --target {target} {packages...}"
+        "{cargo} build --release --locked --target {target} {packages...} {binaries...}"
     )
-    .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static")
+    .env("CARGO_ENCODED_RUSTFLAGS", flags(&sh, workspace)?)
+    .env("CARGO_TARGET_DIR", &folder)
     .quiet()
-    .run()?;
-    let folder = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
-    Ok(workspace.root.join(folder).join(target).join("release"))
+    .run()
+    .context("the programs do not compile")?;
+    Ok(folder.join(target).join("release"))
+}
+
+/// The folder that cargo writes to, absolute.
+///
+/// # Errors
+/// When the workspace's manifests do not parse.
+pub(crate) fn target_folder(workspace: &Workspace) -> Result<PathBuf> {
+    let sh = Shell::new()?;
+    sh.change_dir(&workspace.root);
+    let cargo = cargo();
+    let metadata = cmd!(sh, "{cargo} metadata --format-version 1 --no-deps");
+    let metadata: Value = serde_json::from_str(&metadata.quiet().read()?)?;
+    let folder = metadata.get("target_directory").and_then(Value::as_str);
+    folder
+        .map(PathBuf::from)
+        .context("cargo metadata names no target_directory")
+}
+
+/// Links statically, and keeps the paths of this machine out of the binary.
+fn flags(sh: &Shell, workspace: &Workspace) -> Result<String> {
+    let sysroot = cmd!(sh, "rustc --print sysroot").quiet().read()?;
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
+    let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
+    let mut flags = vec!["-Ctarget-feature=+crt-static".to_owned()];
+    // rustc takes the last prefix that fits.
+    flags.extend(home.map(|home| remap(&home, "/cargo")));
+    flags.push(remap(Path::new(&sysroot), "/rustc"));
+    flags.push(remap(&workspace.root, "/workspace"));
+    // How cargo takes flags that may hold blanks.
+    Ok(flags.join("\x1f"))
+}
+
+fn cargo() -> String {
+    std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
 }
 
 fn host_target(sh: &Shell) -> Result<String> {

@@ -4,7 +4,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use semver::Version;
 use toml_edit::{DocumentMut, Item};
 
@@ -18,6 +18,10 @@ pub(crate) struct Workspace {
     pub(crate) registry: String,
     /// `project` of `[workspace.metadata.images]`.
     pub(crate) project: String,
+    /// `license` of `[workspace.package]`, an SPDX expression.
+    pub(crate) license: Option<String>,
+    /// `repository` of `[workspace.package]`, a URL.
+    pub(crate) repository: Option<String>,
 }
 
 /// A program that has an image.
@@ -26,6 +30,8 @@ pub(crate) struct Image {
     pub(crate) name: String,
     /// The version of the crate, which is the image's tag.
     pub(crate) version: Version,
+    /// What the crate's manifest says it is.
+    pub(crate) description: Option<String>,
 }
 
 impl Workspace {
@@ -51,17 +57,43 @@ impl Workspace {
         };
         let names = images.get("names").and_then(Item::as_array);
         let names = names.with_context(|| missing("names"))?;
-        let image = |name: &toml_edit::Value| {
+        let named = |name: &toml_edit::Value| {
             let name = name.as_str().with_context(|| missing("names"))?.to_owned();
-            let version = crate_version(&root.join("crates").join(&name).join("Cargo.toml"))?;
-            anyhow::Ok(Image { name, version })
+            image(&root.join("crates").join(&name).join("Cargo.toml"), name)
+        };
+        let package = |key: &str| {
+            let package = document.get("workspace")?.get("package")?;
+            Some(package.get(key)?.as_str()?.to_owned())
         };
         Ok(Self {
             registry: text("registry")?,
             project: text("project")?,
-            images: names.iter().map(image).collect::<Result<_>>()?,
+            images: names.iter().map(named).collect::<Result<_>>()?,
+            license: package("license"),
+            repository: package("repository"),
             root: root.to_owned(),
         })
+    }
+
+    /// The images of these names, in the workspace's order; all when none is
+    /// named.
+    pub(crate) fn select(&self, names: &[String]) -> Result<Vec<&Image>> {
+        for name in names {
+            if !self.images.iter().any(|image| image.name == *name) {
+                let known: Vec<&str> = self.images.iter().map(|i| i.name.as_str()).collect();
+                bail!(
+                    "no image is called {name:?}; there are {}",
+                    known.join(", ")
+                );
+            }
+        }
+        let chosen = |image: &&Image| names.is_empty() || names.contains(&image.name);
+        Ok(self.images.iter().filter(chosen).collect())
+    }
+
+    /// The container file of the image `name`.
+    pub(crate) fn dockerfile(&self, name: &str) -> PathBuf {
+        self.root.join("containers").join(name).join("Dockerfile")
     }
 }
 
@@ -69,15 +101,19 @@ fn missing(key: &str) -> anyhow::Error {
     anyhow!("Cargo.toml: [workspace.metadata.images] lacks {key:?}, or it has the wrong type")
 }
 
-fn crate_version(manifest: &Path) -> Result<Version> {
+fn image(manifest: &Path, name: String) -> Result<Image> {
     let document = read_toml(manifest)?;
-    let version = document
-        .get("package")
-        .and_then(|package| package.get("version")?.as_str());
+    let field = |key: &str| document.get("package")?.get(key)?.as_str();
+    let version = field("version");
     let version = version.with_context(|| format!("{}: no version", manifest.display()))?;
-    version
+    let version = version
         .parse()
-        .with_context(|| format!("{}: version {version:?}", manifest.display()))
+        .with_context(|| format!("{}: version {version:?}", manifest.display()))?;
+    Ok(Image {
+        name,
+        version,
+        description: field("description").map(str::to_owned),
+    })
 }
 
 fn read_toml(path: &Path) -> Result<DocumentMut> {

@@ -1,0 +1,133 @@
+//! The container engine, driven by its command line: docker, with or without
+//! buildx, or a program that understands the same words.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::process::{End, Finished, Task};
+
+use super::explain;
+
+/// A docker-compatible command line.
+pub(crate) struct Engine {
+    program: OsString,
+    /// Where the logs of its commands go.
+    logs: PathBuf,
+    limit: Duration,
+}
+
+/// One command of the engine.
+pub(crate) struct Call<'a> {
+    engine: &'a Engine,
+    command: Command,
+    log: PathBuf,
+    doing: Option<(&'a str, &'a str)>,
+    stdin: Option<&'a Path>,
+}
+
+impl Engine {
+    pub(crate) fn new(program: OsString, logs: PathBuf, limit: Duration) -> Self {
+        Self {
+            program,
+            logs,
+            limit,
+        }
+    }
+
+    /// A command, with the name its log shall have.
+    pub(crate) fn call<'a>(&'a self, log: &str, words: &[&str]) -> Call<'a> {
+        let mut command = Command::new(&self.program);
+        command.args(words);
+        // buildx would add the hour of the build to what it makes.
+        command.env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1");
+        Call {
+            engine: self,
+            command,
+            log: self.logs.join(format!("{log}.log")),
+            doing: None,
+            stdin: None,
+        }
+    }
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn args<I: AsRef<std::ffi::OsStr>>(
+        mut self,
+        words: impl IntoIterator<Item = I>,
+    ) -> Self {
+        self.command.args(words);
+        self
+    }
+
+    pub(crate) fn stdin(mut self, path: &'a Path) -> Self {
+        self.stdin = Some(path);
+        self
+    }
+
+    /// What to show on a terminal when the command takes its time.
+    pub(crate) fn doing(mut self, verb: &'a str, text: &'a str) -> Self {
+        self.doing = Some((verb, text));
+        self
+    }
+
+    /// Runs it to its end, whatever that is.
+    ///
+    /// # Errors
+    /// When the program is not there.
+    pub(crate) fn finish(self) -> Result<Finished> {
+        let task = Task {
+            command: self.command,
+            doing: self.doing,
+            stdin: self.stdin,
+            log: self.log,
+            limit: self.engine.limit,
+        };
+        task.run().map_err(|error| {
+            let absent = error
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+            if absent {
+                error.context("is docker installed? (XTASK_DOCKER names another program)")
+            } else {
+                error
+            }
+        })
+    }
+
+    /// Runs it and gives its stdout.
+    ///
+    /// # Errors
+    /// When it fails, hangs or is interrupted, with the end of its log, where
+    /// the whole log is and, for the usual causes, what to do.
+    pub(crate) fn read(self) -> Result<String> {
+        let finished = self.finish()?;
+        if finished.success() {
+            return Ok(finished.stdout);
+        }
+        bail!(failure(&finished))
+    }
+}
+
+/// The message for a command that did not succeed.
+pub(crate) fn failure(finished: &Finished) -> String {
+    let how = match &finished.end {
+        End::Exit(status) => format!("failed ({status})"),
+        End::Late(limit) => format!(
+            "did not end within {} s and was stopped; --timeout sets the limit",
+            limit.as_secs()
+        ),
+        End::Interrupted => "was interrupted; run the same command again to go on".to_owned(),
+    };
+    let tail = finished.tail(12);
+    let log = finished.log.display();
+    let mut message = format!("`{}` {how}\n{tail}  whole log: {log}", finished.line);
+    if let Some(help) = explain::help(&finished.stderr) {
+        message.push_str("\nhelp: ");
+        message.push_str(help);
+    }
+    message
+}

@@ -87,17 +87,13 @@ impl Published<'_> {
         let package = out.join(PACKAGE);
         let digest = write_package(&package, manifest, &files)?;
         step(format_args!("wrote the package {digest}"));
-        let info = ModelInfo {
-            name: job.model.clone(),
-            version: job.version.clone(),
-            pipeline: job.pipeline.clone(),
-            repo: job.repo.clone(),
-            uri: job.uri.clone(),
-            digest: Some(digest),
-            data_commit: job.data_commit.clone(),
-            metrics,
-            other: serde_json::Map::new(),
-        };
+        let [name, version, pipeline, repo] =
+            [&job.model, &job.version, &job.pipeline, &job.repo].map(String::clone);
+        let mut info = ModelInfo::new(name, version, pipeline, repo);
+        info.uri.clone_from(&job.uri);
+        info.digest = Some(digest);
+        info.data_commit.clone_from(&job.data_commit);
+        info.metrics = metrics;
         if let Err(error) = info.write(&out.join(MODEL_INFO_FILE)) {
             // Without the document the package would be half a publication.
             let _ = std::fs::remove_dir_all(&package);

@@ -17,8 +17,6 @@
 //! processor: there is no time stamp, every choice follows the seed, and every
 //! sum has one order.
 
-#![expect(dead_code, unused_imports, reason = "the report's tables will show it")]
-
 mod args;
 mod data;
 mod evaluation;

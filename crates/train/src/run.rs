@@ -46,6 +46,9 @@ pub(crate) fn local(args: &Args) -> Result<String> {
         evaluation.difference,
         split.held_out.len()
     ));
+    if let Some(advice) = evaluation.metrics.advice() {
+        warn(&advice);
+    }
     let report = Report {
         job: &job,
         experiment: &experiment,

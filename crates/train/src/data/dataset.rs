@@ -34,11 +34,6 @@ impl Dataset {
             Target::Numbers(_) => Task::Regression,
         }
     }
-
-    /// How many rows there are.
-    pub(crate) fn rows(&self) -> usize {
-        self.columns.nrows()
-    }
 }
 
 /// Turns texts into numbers.
@@ -181,7 +176,7 @@ mod tests {
     #[test]
     fn rows_without_target_are_dropped() {
         let data = prepared("x,c,y\n1,a,p\n2,b,\n3,,q\n4,a,q\n", &Experiment::default()).unwrap();
-        assert_eq!((data.rows(), data.without_target), (3, 1));
+        assert_eq!((data.columns.nrows(), data.without_target), (3, 1));
         let expected = Target::Classes {
             labels: vec!["p".to_owned(), "q".to_owned()],
             codes: vec![0, 1, 1],

@@ -12,7 +12,6 @@ mod read;
 mod split;
 mod target;
 
-pub(crate) use columns::LeftOut;
 pub(crate) use dataset::{Dataset, prepare};
 pub use error::DataError;
 pub(crate) use read::{SourceFile, Texts, read};

@@ -24,7 +24,7 @@ pub(crate) struct Classification {
     pub(crate) log_loss: f64,
     /// Figures of each class, in the order of the model's labels.
     pub(crate) classes: Vec<ClassMetrics>,
-    /// Rows by right class, then by predicted class, in the order of `classes`.
+    /// Rows by actual class, then by predicted class, in the order of `classes`.
     pub(crate) confusion_matrix: Vec<Vec<usize>>,
 }
 
@@ -105,10 +105,22 @@ impl Classification {
                 .unwrap_or_default(),
             balanced_accuracy: mean(&classes.iter().filter_map(|c| c.recall).collect::<Vec<_>>()),
             macro_f1: mean(&classes.iter().filter_map(|c| c.f1).collect::<Vec<_>>()),
-            log_loss: mean(&losses),
+            // The loss of a sure and right answer is -0.
+            log_loss: mean(&losses).max(0.0),
             classes,
             confusion_matrix: matrix,
         }
+    }
+}
+
+impl Classification {
+    /// What to do about a model that is of no use, in one sentence.
+    pub(crate) fn advice(&self) -> Option<String> {
+        (self.accuracy <= self.baseline_accuracy).then(|| {
+            "the model is no better than always answering the commonest class: the columns may say little about \
+             the target; for rare classes, try `class_weights: balanced`"
+                .to_owned()
+        })
     }
 }
 

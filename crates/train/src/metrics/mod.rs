@@ -47,6 +47,14 @@ impl Metrics {
         }
     }
 
+    /// What to do about a model that is of no use, in one sentence.
+    pub(crate) fn advice(&self) -> Option<String> {
+        match &self.figures {
+            Figures::Classification(c) => c.advice(),
+            Figures::Regression(r) => r.advice(),
+        }
+    }
+
     /// The figures that are one number each, for the hand-over documents.
     pub(crate) fn summary(&self) -> BTreeMap<String, f64> {
         let figures: Vec<(&str, Option<f64>)> = match &self.figures {

@@ -33,6 +33,14 @@ impl Regression {
             r2: (variance > 0.0).then(|| 1.0 - squares(&errors) / variance),
         }
     }
+
+    /// What to do about a model that is of no use, in one sentence.
+    pub(crate) fn advice(&self) -> Option<String> {
+        (self.rmse >= self.baseline_rmse).then(|| {
+            "the model is no better than always answering the mean: the columns may say little about the target"
+                .to_owned()
+        })
+    }
 }
 
 #[cfg(test)]

@@ -1,13 +1,23 @@
 //! `report.html`: what was learned from what, and how good it is, for people.
 
-use anyhow::Result;
-use maud::{DOCTYPE, html};
+mod charts;
+mod data;
+mod model;
+mod performance;
+mod settings;
+mod text;
 
-use crate::data::{Dataset, Split, Texts};
+use anyhow::Result;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use text::{number, percent};
+
+use crate::data::{Dataset, Split, Target, Texts};
 use crate::evaluation::Evaluation;
 use crate::experiment::Experiment;
 use crate::job::Job;
-use crate::local::Fitted;
+use crate::local::{Fitted, select};
+use crate::metrics::{Classification, Figures, Regression};
+use crate::run::counted;
 
 /// All that a run has come to.
 pub(crate) struct Report<'a> {
@@ -29,10 +39,103 @@ pub(crate) struct Report<'a> {
 
 impl Report<'_> {
     /// The page, in one file without references to others.
+    ///
+    /// # Errors
+    ///
+    /// When a picture cannot be drawn.
     pub(crate) fn page(&self) -> Result<String> {
-        let page = html! { (DOCTYPE) html lang="en" { head { meta charset="utf-8"; title { (self.job.model) } }
-        body { h1 { (self.job.model) } table { @for (name, value) in self.evaluation.metrics.summary() {
-            tr { th { (name) } td { (format!("{value:.4}")) } } } } } } };
+        let figures = &self.evaluation.metrics.figures;
+        let (verdict, cards, performance) = match figures {
+            Figures::Classification(c) => (
+                self.classification_verdict(c),
+                performance::classification_cards(c),
+                performance::classification(c)?,
+            ),
+            Figures::Regression(r) => (
+                self.regression_verdict(r),
+                performance::regression_cards(r),
+                performance::regression(&self.points())?,
+            ),
+        };
+        let title = format!("{} {}", self.job.model, self.job.version);
+        let page = html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    title { "Training report: " (title) }
+                    style { (PreEscaped(include_str!("style.css"))) }
+                }
+                body {
+                    header {
+                        h1 { (self.job.model) }
+                        p.dim { "Training report of version " code { (self.job.version) } }
+                    }
+                    main {
+                        (verdict)
+                        (cards)
+                        (self.convergence())
+                        (performance)
+                        (model::section(self)?)
+                        (data::section(self))
+                        (settings::section(self)?)
+                    }
+                }
+            }
+        };
         Ok(page.into_string())
+    }
+
+    fn classification_verdict(&self, c: &Classification) -> Markup {
+        html! {
+            p.lead {
+                "It tells " strong { (self.data.target_name) } " from "
+                (counted(self.data.table.columns.len(), "column")) ", and is right in "
+                strong { (percent(c.accuracy)) } " of " (counted(self.split.held_out.len(), "row"))
+                " that it has not seen. Always answering the commonest class is right in "
+                (percent(c.baseline_accuracy)) "."
+            }
+            @if let Some(advice) = c.advice() { p.note { (advice) } }
+        }
+    }
+
+    fn regression_verdict(&self, r: &Regression) -> Markup {
+        html! {
+            p.lead {
+                "It tells " strong { (self.data.target_name) } " from "
+                (counted(self.data.table.columns.len(), "column")) ", and is off by "
+                strong { (number(r.mae)) } " on average over " (counted(self.split.held_out.len(), "row"))
+                " that it has not seen."
+            }
+            @if let Some(advice) = r.advice() { p.note { (advice) } }
+        }
+    }
+
+    fn convergence(&self) -> Markup {
+        html! {
+            @if self.fitted.convergence.is_some_and(|end| !end.converged) {
+                p.note {
+                    "The fit stopped before it had converged; a higher "
+                    code { "hyperparameters.max_iterations" } " or " code { "l2" } " may give a better model."
+                }
+            }
+        }
+    }
+
+    /// Actual and predicted number of every held-out row.
+    fn points(&self) -> Vec<(f64, f64)> {
+        let Target::Numbers(numbers) = &self.data.target else {
+            return Vec::new();
+        };
+        let predicted = self
+            .evaluation
+            .outputs
+            .iter()
+            .map(|value| f64::from(*value));
+        select(numbers, &self.split.held_out)
+            .into_iter()
+            .zip(predicted)
+            .collect()
     }
 }

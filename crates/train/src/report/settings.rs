@@ -1,0 +1,54 @@
+//! How the model can be made again.
+
+use anyhow::Result;
+use maud::{Markup, html};
+use serde_json::Value;
+
+use super::Report;
+use super::text::table;
+use crate::job::TRAINED_BY;
+
+pub(super) fn section(report: &Report<'_>) -> Result<Markup> {
+    let mut settings = Vec::new();
+    flatten("", &serde_json::to_value(report.experiment)?, &mut settings);
+    let rows = html! {
+        @for (key, value) in &settings { tr { th scope="row" { (key) } td { code { (value) } } } }
+    };
+    let job = report.job;
+    let origin = [
+        ("model", Some(&job.model)),
+        ("version", Some(&job.version)),
+        ("pipeline", Some(&job.pipeline)),
+        ("data repo", Some(&job.repo)),
+        ("data commit", job.data_commit.as_ref()),
+        ("package", job.uri.as_ref()),
+    ];
+    let origin = html! {
+        @for (key, value) in origin {
+            @if let Some(value) = value { tr { th scope="row" { (key) } td { code { (value) } } } }
+        }
+        tr { th scope="row" { "trained by" } td { code { (TRAINED_BY) } } }
+    };
+    Ok(html! {
+        section aria-labelledby="settings" {
+            h2 id="settings" { "To make it again" }
+            p { "The same data, settings and version give the same bytes." }
+            (table("Where it comes from", &["", ""], origin))
+            h3 { "Settings, with the defaults filled in" }
+            (table("experiment.yaml", &["key", "value"], rows))
+        }
+    })
+}
+
+fn flatten(prefix: &str, value: &Value, settings: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(entries) => {
+            for (key, value) in entries {
+                let dot = if prefix.is_empty() { "" } else { "." };
+                flatten(&format!("{prefix}{dot}{key}"), value, settings);
+            }
+        }
+        Value::String(text) => settings.push((prefix.to_owned(), text.clone())),
+        other => settings.push((prefix.to_owned(), other.to_string())),
+    }
+}

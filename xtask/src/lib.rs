@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 mod bump;
 mod check;
+mod descriptor;
 mod images;
 mod interrupt;
 mod local;

@@ -1,0 +1,101 @@
+//! Programs in containers, by the `docker` command.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use rustix::process::geteuid;
+
+use super::launch::Call;
+use super::process::Start;
+
+/// The ID of a local image.
+///
+/// # Errors
+///
+/// When there is none, or docker cannot be asked.
+pub(super) fn image_id(image: &str) -> Result<String> {
+    let mut command = Command::new("docker");
+    command.args(["image", "inspect", "--format", "{{.Id}}", image]);
+    let asked = command
+        .output()
+        .context("cannot run docker; is it installed?")?;
+    if asked.status.success() {
+        return Ok(String::from_utf8_lossy(&asked.stdout).trim().to_owned());
+    }
+    let words = String::from_utf8_lossy(&asked.stderr);
+    if words.to_lowercase().contains("no such image") {
+        bail!("the image {image} is not on this machine; build it with \"cargo xtask images\"");
+    }
+    bail!("docker cannot look up {image}: {}", words.trim())
+}
+
+/// `docker run` of a container with a read-only root and no rights.
+///
+/// Variables are handed over by name, so that no value is on a command line.
+pub(super) fn run(name: &str, env: &[(String, String)]) -> Command {
+    let mut command = Command::new("docker");
+    command.args(["run", "--rm", "--interactive", "--name", name]);
+    command.args(["--pull", "never", "--read-only", "--cap-drop", "ALL"]);
+    command.args(["--security-opt", "no-new-privileges", "--tmpfs", "/tmp"]);
+    for (key, value) in env {
+        if matches!(key.as_str(), "PATH" | "HOME") || key.starts_with("DOCKER_") {
+            // By name it would change docker itself.
+            command.arg("--env").arg(format!("{key}={value}"));
+        } else {
+            command.args(["--env", key]).env(key, value);
+        }
+    }
+    command
+}
+
+/// The container that runs a datum, without a network.
+pub(super) fn datum(call: Call<'_>) -> Result<Start> {
+    let mut command = run(&call.name, &call.env);
+    command.args(["--network", "none"]);
+    match user()? {
+        Some(user) => drop(command.args(["--user", &user])),
+        None => let_everybody_write(&call.pfs.join("out"))?,
+    }
+    command.args(["--mount", &bind(call.pfs, "/pfs")]);
+    if let Some(folder) = call.working_dir {
+        command.args(["--workdir", folder]);
+    }
+    let (program, arguments) = call.cmd.split_first().context("transform.cmd is empty")?;
+    command.args(["--entrypoint", program, call.image]);
+    command.args(arguments);
+    Ok(Start {
+        command,
+        container: Some(call.name),
+        stdin: call.stdin,
+    })
+}
+
+/// The value of `--mount` that shows the folder `source` at `target`.
+pub(super) fn bind(source: &Path, target: &str) -> String {
+    // A CSV record: quotes let a comma pass.
+    format!("type=bind,\"source={}\",target={target}", source.display())
+}
+
+/// Who the container runs as, unless it is the image's own user.
+///
+/// What it writes must belong to the caller. For root that holds whoever writes;
+/// any other caller lends its own ID and the group that OpenShift gives; and where
+/// docker runs without root, the container's root is the caller.
+fn user() -> Result<Option<String>> {
+    let mut command = Command::new("docker");
+    command.args(["info", "--format", "{{.SecurityOptions}}"]);
+    let asked = command.output().context("cannot run docker")?;
+    if String::from_utf8_lossy(&asked.stdout).contains("name=rootless") {
+        return Ok(Some("0:0".to_owned()));
+    }
+    let caller = geteuid();
+    Ok((!caller.is_root()).then(|| format!("{}:0", caller.as_raw())))
+}
+
+fn let_everybody_write(folder: &Path) -> Result<()> {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o777))
+        .with_context(|| format!("cannot set the mode of {}", folder.display()))
+}

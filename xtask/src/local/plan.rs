@@ -1,0 +1,235 @@
+//! Reads a use case: its pipelines in the order they run, and where its data is.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::support;
+use crate::descriptor::{self, Descriptor};
+
+/// What is to be run.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// In topological order.
+    pub(super) pipelines: Vec<Descriptor>,
+    /// The repos that no pipeline makes.
+    pub(super) sources: Vec<Source>,
+}
+
+/// A repo and the file or folder that it is fed from.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    pub(super) repo: String,
+    pub(super) path: PathBuf,
+}
+
+/// Reads and checks all of `pipelines/<use case>/`.
+///
+/// # Errors
+///
+/// When a descriptor is wrong or has a field that this runner does not honour,
+/// when pipelines form a circle, or an input has no data.
+pub(super) fn read(root: &Path, use_case: &str, data: Option<&Path>) -> Result<Plan> {
+    let folder = root.join("pipelines").join(use_case);
+    if !descriptor::is_name(use_case) || !folder.is_dir() {
+        bail!("there is no use case {use_case:?}; {}", known(root));
+    }
+    let pipelines = descriptor::read_folder(&folder)?;
+    let mut refused = Vec::new();
+    for pipeline in &pipelines {
+        let found = support::refusals(pipeline);
+        refused.extend(
+            found
+                .iter()
+                .map(|what| format!("{}: {what}", pipeline.file.display())),
+        );
+    }
+    if !refused.is_empty() {
+        bail!("{}", refused.join("\n"));
+    }
+    let pipelines = ordered(pipelines)?;
+    let sources = sources(&folder, &pipelines, data)?;
+    Ok(Plan { pipelines, sources })
+}
+
+fn known(root: &Path) -> String {
+    let entries = fs::read_dir(root.join("pipelines"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let folders = entries.filter(|entry| entry.path().is_dir() && entry.file_name() != "secrets");
+    let mut names: Vec<String> = folders
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    format!("known are: {}", names.join(", "))
+}
+
+/// Each pipeline after those whose output it reads.
+fn ordered(mut left: Vec<Descriptor>) -> Result<Vec<Descriptor>> {
+    for (index, pipeline) in left.iter().enumerate() {
+        if let Some(other) = left
+            .iter()
+            .take(index)
+            .find(|other| other.name() == pipeline.name())
+        {
+            bail!(
+                "{} and {} both make the pipeline {:?}",
+                other.file.display(),
+                pipeline.file.display(),
+                pipeline.name()
+            );
+        }
+    }
+    let mut ordered = Vec::new();
+    while !left.is_empty() {
+        let waits = |pipeline: &Descriptor| {
+            let inputs = pipeline.spec.input.leaves();
+            inputs
+                .iter()
+                .any(|input| left.iter().any(|other| other.name() == input.repo))
+        };
+        let Some(next) = left.iter().position(|pipeline| !waits(pipeline)) else {
+            let names: Vec<&str> = left.iter().map(Descriptor::name).collect();
+            bail!(
+                "the pipelines {} read each other's output in a circle",
+                names.join(", ")
+            );
+        };
+        ordered.push(left.remove(next));
+    }
+    Ok(ordered)
+}
+
+/// Finds the data of each repo that no pipeline makes, by the name of the input.
+fn sources(folder: &Path, pipelines: &[Descriptor], data: Option<&Path>) -> Result<Vec<Source>> {
+    let mut wanted: BTreeMap<&str, &str> = BTreeMap::new();
+    for input in pipelines
+        .iter()
+        .flat_map(|pipeline| pipeline.spec.input.leaves())
+    {
+        if !pipelines
+            .iter()
+            .any(|pipeline| pipeline.name() == input.repo)
+        {
+            wanted.entry(&input.repo).or_insert(input.name());
+        }
+    }
+    let given = match data {
+        Some(path) => Some((repo_for_data(&wanted)?, path)),
+        None => None,
+    };
+    let source = |(repo, name): (&&str, &&str)| {
+        let path = match given {
+            Some((data_repo, path)) if data_repo == *repo => existing(path)?,
+            _ => find(folder, name)?,
+        };
+        let repo = (*repo).to_owned();
+        Ok(Source { repo, path })
+    };
+    wanted.iter().map(source).collect()
+}
+
+/// The repo that `--data` stands for: the input called `data`, or the only one.
+fn repo_for_data<'a>(wanted: &BTreeMap<&'a str, &'a str>) -> Result<&'a str> {
+    let mut named = wanted.iter().filter(|(_, name)| **name == "data");
+    match (named.next(), wanted.iter().next()) {
+        (Some((repo, _)), _) => Ok(repo),
+        (None, Some((repo, _))) if wanted.len() == 1 => Ok(repo),
+        _ => bail!("--data is for an input that is called \"data\", and there is none"),
+    }
+}
+
+fn existing(path: &Path) -> Result<PathBuf> {
+    path.canonicalize()
+        .with_context(|| format!("cannot read the data {}", path.display()))
+}
+
+/// `<folder>/<name>/` or `<folder>/<name>.*`.
+fn find(folder: &Path, name: &str) -> Result<PathBuf> {
+    let mut found: Vec<PathBuf> = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is_it = if path.is_dir() {
+            path.file_name().is_some_and(|it| it == name)
+        } else {
+            path.file_stem().is_some_and(|it| it == name)
+        };
+        if is_it {
+            found.push(path);
+        }
+    }
+    let folder = folder.display();
+    match &found[..] {
+        [path] => Ok(path.clone()),
+        [] => {
+            bail!("the input {name:?} has no data: expected {folder}/{name}/ or {folder}/{name}.*")
+        }
+        _ => bail!("the input {name:?} has more than one source: {found:?}; keep one"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pipeline(name: &str, repo: &str) -> String {
+        format!(
+            r#"{{"pipeline": {{"name": "{name}"}}, "transform": {{"image": "train", "cmd": ["/train"]}},
+                "input": {{"pfs": {{"name": "data", "repo": "{repo}", "glob": "/"}}}}}}"#
+        )
+    }
+
+    fn use_case(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("pipelines/case");
+        fs::create_dir_all(folder.join("data")).unwrap();
+        for (name, text) in files {
+            fs::write(folder.join(name), text).unwrap();
+        }
+        root
+    }
+
+    fn read_case(files: &[(&str, &str)]) -> Result<Plan> {
+        read(use_case(files).path(), "case", None)
+    }
+
+    #[test]
+    fn makers_come_before_readers() {
+        let plan = read_case(&[
+            ("a.json", &pipeline("last", "middle")),
+            ("b.json", &pipeline("middle", "first")),
+            ("c.json", &pipeline("first", "raw")),
+        ]);
+        let plan = plan.unwrap();
+        let names: Vec<&str> = plan.pipelines.iter().map(Descriptor::name).collect();
+        assert_eq!(names, ["first", "middle", "last"]);
+        assert_eq!(plan.sources.len(), 1);
+        assert_eq!(plan.sources[0].repo, "raw");
+        assert!(plan.sources[0].path.ends_with("case/data"));
+    }
+
+    #[test]
+    fn what_cannot_run_is_refused() {
+        let refused = |files: &[(&str, &str)]| format!("{:#}", read_case(files).unwrap_err());
+        let circle = refused(&[
+            ("a.json", &pipeline("a", "b")),
+            ("b.json", &pipeline("b", "a")),
+        ]);
+        assert!(circle.contains("circle"), "{circle}");
+        let twice = refused(&[
+            ("a.json", &pipeline("a", "r")),
+            ("b.json", &pipeline("a", "r")),
+        ]);
+        assert!(twice.contains("both make"), "{twice}");
+        let no_data = pipeline("a", "r").replace("\"data\"", "\"other\"");
+        let no_data = refused(&[("a.json", &no_data)]);
+        assert!(no_data.contains("expected"), "{no_data}");
+        let two = refused(&[("a.json", &pipeline("a", "r")), ("data.csv", "")]);
+        assert!(two.contains("more than one"), "{two}");
+        let error = read(use_case(&[]).path(), "nothing", None).unwrap_err();
+        assert!(error.to_string().contains("known are: case"), "{error}");
+    }
+}

@@ -1,0 +1,129 @@
+//! What a use case keeps between runs, in `.local/<use case>/`.
+//!
+//! ```text
+//! run.lock  supervisor.lock                one run, one supervisor at a time
+//! run.json                                 the run under way, if it was not ended
+//! repos/<repo>/head                        the newest commit
+//! repos/<repo>/commits/<id>/commit.json    where it comes from, what is in it
+//! repos/<repo>/commits/<id>/files/         its files
+//! pipelines/<pipeline>.json                salt and spec commit
+//! jobs/<pipeline>/<id>/{job.json,log}      what was run
+//! deployments/<name>.yaml                  the wanted SeldonDeployment
+//! deployments/<name>.json                  what the supervisor made of it
+//! deployments/<name>/<n>.log               what a server printed
+//! processes/{job,serve}/                   what is running now
+//! scratch/                                 the /pfs of running datums
+//! ```
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::publish;
+use super::repo::Repo;
+use crate::{interrupt, report};
+
+/// The folder of a use case's state.
+#[derive(Debug)]
+pub(super) struct State {
+    root: PathBuf,
+}
+
+/// Held as long as the value lives; the system gives it back when the process
+/// ends, however it ends.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl State {
+    /// The state of `use_case` in the workspace at `root`.
+    pub(super) fn open(root: &Path, use_case: &str) -> Result<Self> {
+        let root = root.join(".local").join(use_case);
+        fs::create_dir_all(&root)
+            .with_context(|| format!("cannot make the folder {}", root.display()))?;
+        Ok(Self { root })
+    }
+
+    pub(super) fn repo(&self, name: &str) -> Repo {
+        Repo::at(self.root.join("repos").join(name), name)
+    }
+
+    pub(super) fn pipeline(&self, name: &str) -> PathBuf {
+        self.root.join("pipelines").join(format!("{name}.json"))
+    }
+
+    pub(super) fn job(&self, pipeline: &str, id: &str) -> PathBuf {
+        self.root.join("jobs").join(pipeline).join(id)
+    }
+
+    pub(super) fn deployments(&self) -> PathBuf {
+        self.root.join("deployments")
+    }
+
+    pub(super) fn run(&self) -> PathBuf {
+        self.root.join("run.json")
+    }
+
+    pub(super) fn scratch(&self) -> PathBuf {
+        self.root.join("scratch")
+    }
+
+    pub(super) fn job_processes(&self) -> PathBuf {
+        self.root.join("processes/job")
+    }
+
+    pub(super) fn server_processes(&self) -> PathBuf {
+        self.root.join("processes/serve")
+    }
+
+    /// Waits until no other run of this use case is at work.
+    pub(super) fn lock_run(&self) -> Result<Lock> {
+        let mut told = false;
+        loop {
+            if let Some(lock) = self.try_lock("run.lock")? {
+                return Ok(lock);
+            }
+            if !std::mem::replace(&mut told, true) {
+                report::status("Waiting", "for another run of this use case to end");
+            }
+            if interrupt::requested() {
+                bail!("interrupted");
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// The right to run the servers, unless another process has it.
+    pub(super) fn try_lock_supervisor(&self) -> Result<Option<Lock>> {
+        self.try_lock("supervisor.lock")
+    }
+
+    fn try_lock(&self, name: &str) -> Result<Option<Lock>> {
+        let path = self.root.join(name);
+        let file = File::create(&path);
+        let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Lock { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("cannot lock {}", path.display()))
+            }
+        }
+    }
+
+    /// Removes what a killed run has left unfinished. Needs the run lock.
+    pub(super) fn sweep(&self) -> Result<()> {
+        publish::sweep(&self.root)?;
+        publish::sweep(&self.root.join("pipelines"))?;
+        for repo in fs::read_dir(self.root.join("repos")).into_iter().flatten() {
+            let repo = repo?.path();
+            publish::sweep(&repo)?;
+            publish::sweep(&repo.join("commits"))?;
+        }
+        publish::remove(&self.scratch())
+    }
+}

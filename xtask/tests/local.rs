@@ -1,0 +1,18 @@
+//! `cargo xtask local` as a developer runs it, over stand-ins for the programs.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+#[path = "local/case.rs"]
+mod case;
+#[path = "local/jobs.rs"]
+mod jobs;
+#[path = "local/killed.rs"]
+mod killed;
+#[path = "local/serving.rs"]
+mod serving;

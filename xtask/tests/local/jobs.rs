@@ -1,0 +1,186 @@
+//! What runs, what is skipped, and what a failure leaves.
+
+use std::fs;
+
+use crate::case::Case;
+
+#[test]
+fn from_data_to_a_prediction_and_nothing_twice() {
+    let case = Case::new("once");
+    let output = case.once(&[]);
+    assert!(output.status.success(), "{}", crate::case::said(&output));
+    let result = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(result, "many\n  many  0.7500\n  few   0.2500\n");
+
+    let (data, model, rollout) = (case.head("data"), case.head("model"), case.head("rollout"));
+    let ids: Vec<_> = [&data, &model, &rollout]
+        .map(|c| c.as_ref().unwrap()["id"].clone())
+        .into();
+    assert!(
+        ids.iter().all(|id| *id == ids[0]),
+        "one event, one ID: {ids:?}"
+    );
+    let kept = fs::read_to_string(case.files("data").join("rows.csv")).unwrap();
+    assert!(
+        kept.starts_with("length,class"),
+        "a program changed a commit: {kept}"
+    );
+    let environment = fs::read_to_string(case.files("model").join("environment")).unwrap();
+    for name in [
+        "PACH_JOB_ID",
+        "PACH_DATUM_ID",
+        "data",
+        "data_COMMIT",
+        "experiment_COMMIT",
+        "PPS_PROJECT_NAME",
+        "PPS_SPEC_COMMIT",
+        "PATH",
+    ] {
+        assert!(
+            environment.lines().any(|line| line == name),
+            "{name}: {environment}"
+        );
+    }
+    assert!(
+        !environment.contains("A_SECRET_OF_THE_DEVELOPER"),
+        "{environment}"
+    );
+    assert_eq!((case.noted("job"), case.noted("serve")), (0, 0));
+
+    let said = case.succeeds(&[]);
+    let skipped = format!(
+        "model: data and configuration unchanged since job {}",
+        ids[0].as_str().unwrap()
+    );
+    assert!(said.contains(&skipped), "{said}");
+    assert_eq!(case.head("rollout"), rollout);
+    assert_eq!(case.jobs("model").len(), 1);
+
+    case.rows(4);
+    case.succeeds(&[]);
+    let newer = case.head("model").unwrap();
+    assert_eq!(newer["parent"], ids[0]);
+    assert_ne!(newer["id"], ids[0]);
+    assert_eq!(
+        fs::read_to_string(case.files("model").join("model/rows")).unwrap(),
+        "5"
+    );
+    assert_eq!(
+        case.head("experiment").unwrap()["id"],
+        ids[0],
+        "the experiment did not change"
+    );
+}
+
+#[test]
+fn a_changed_descriptor_is_told_and_reprocess_runs_again() {
+    let case = Case::new("reprocess");
+    case.succeeds(&[]);
+    let first = case.head("model").unwrap();
+    let path = "training-pipeline.json";
+    let changed = r#"{"pipeline": {"name": "model"}, "datum_tries": 1,
+      "input": {"cross": [
+        {"pfs": {"name": "data", "repo": "data", "glob": "/"}},
+        {"pfs": {"name": "experiment", "repo": "experiment", "glob": "/"}}]},
+      "transform": {"image": "train", "cmd": ["/train", "--faster"]}}"#;
+    case.write(path, changed);
+    let said = case.succeeds(&[]);
+    assert!(said.contains("--reprocess=model"), "{said}");
+    assert_eq!(case.head("model").unwrap()["id"], first["id"]);
+    case.succeeds(&["--reprocess=model"]);
+    let second = case.head("model").unwrap();
+    assert_ne!(second["id"], first["id"]);
+    assert_eq!(case.jobs("rollout").len(), 2, "a new version is rolled out");
+    let said = case.fails(&["--reprocess=nothing"]);
+    assert!(said.contains("the pipelines are model, rollout"), "{said}");
+}
+
+#[test]
+fn a_failed_job_leaves_no_output_and_nothing_runs_on_it() {
+    let case = Case::new("failing");
+    case.mode("fail");
+    let said = case.fails(&[]);
+    for part in [
+        "model failed",
+        "the target column is missing",
+        "whole log: .local/failing/jobs/model/",
+        "rollout cannot run",
+    ] {
+        assert!(said.contains(part), "{part:?} is not in: {said}");
+    }
+    assert!(case.head("model").is_none() && case.jobs("rollout").is_empty());
+    assert_eq!(case.jobs("model")[0]["state"], "JOB_FAILURE");
+
+    case.fails(&[]);
+    assert_eq!(
+        case.jobs("model").len(),
+        2,
+        "a failed datum is tried by the next run"
+    );
+    case.mode("ok");
+    case.succeeds(&[]);
+    let good = case.head("model").unwrap();
+    case.mode("fail");
+    case.fails(&[]);
+    assert_eq!(
+        case.head("model").unwrap(),
+        good,
+        "the last good version stays"
+    );
+}
+
+#[test]
+fn what_cannot_be_run_is_refused_before_anything_runs() {
+    let case = Case::new("refused");
+    let descriptor = |change: &str| {
+        format!(
+            r#"{{"pipeline": {{"name": "other"}}, {change}
+            "input": {{"pfs": {{"name": "data", "repo": "data", "glob": "/"}}}},
+            "transform": {{"image": "x/other:1", "cmd": ["/bin/sh"]}}}}"#
+        )
+    };
+    for (change, words) in [
+        (r#""spout": {},"#, "spout needs a cluster"),
+        (r#""datumTriez": 1,"#, "did you mean \"datum_tries\"?"),
+        ("", "--docker"),
+    ] {
+        case.write("other.json", &descriptor(change));
+        let said = case.fails(&[]);
+        assert!(
+            said.contains(words) && said.contains("other.json"),
+            "{said}"
+        );
+        assert!(case.jobs("model").is_empty());
+    }
+}
+
+#[test]
+fn a_glob_makes_datums_and_only_new_ones_run() {
+    let case = Case::new("datums");
+    let split = r#"{"pipeline": {"name": "split"}, "datum_tries": 1,
+      "input": {"cross": [
+        {"pfs": {"name": "data", "repo": "data", "glob": "/"}},
+        {"pfs": {"name": "parts", "repo": "parts", "glob": "/*"}},
+        {"pfs": {"name": "experiment", "repo": "experiment", "glob": "/"}}]},
+      "transform": {"image": "train", "cmd": ["/train"]}}"#;
+    case.write("split.json", split);
+    let parts = case.state().join("../../pipelines/datums/parts");
+    fs::create_dir_all(parts.join("a")).unwrap();
+    fs::write(parts.join("a/x"), "1").unwrap();
+    case.succeeds(&[]);
+    fs::write(parts.join("b"), "2").unwrap();
+    let said = case.fails(&[]);
+    assert!(
+        said.contains("both write"),
+        "two datums wrote the same file: {said}"
+    );
+    fs::remove_file(parts.join("b")).unwrap();
+    fs::rename(parts.join("a"), parts.join("c")).unwrap();
+    case.succeeds(&[]);
+    let datums = case.head("split").unwrap()["job"]["datums"].clone();
+    assert_eq!(
+        datums.as_array().unwrap().len(),
+        1,
+        "a vanished datum goes: {datums}"
+    );
+}

@@ -1,0 +1,37 @@
+//! A stand-in that writes a manifest for the version it is given.
+
+use std::path::PathBuf;
+use std::{env, fs};
+
+fn main() {
+    let pfs = PathBuf::from(env::var("PFS_ROOT").unwrap());
+    let name = env::args().nth(1).unwrap();
+    let info = fs::read_to_string(pfs.join("data/model-info.yaml")).unwrap();
+    let value = |key: &str| {
+        let line = info.lines().find_map(|line| line.strip_prefix(key));
+        line.unwrap().trim().to_owned()
+    };
+    let (version, uri) = (value("version:"), value("uri:"));
+    let manifest = format!(
+        "apiVersion: machinelearning.seldon.io/v1
+kind: SeldonDeployment
+metadata: {{name: {name}}}
+spec:
+  predictors:
+  - name: default
+    progressDeadlineSeconds: 5
+    graph:
+      name: main
+      type: MODEL
+      modelUri: {uri}
+      parameters: [{{name: model_version, type: STRING, value: \"{version}\"}}]
+    componentSpecs:
+    - spec:
+        containers:
+        - name: main
+          image: localhost:5000/stand-in/serve:0.0.1
+          readinessProbe: {{httpGet: {{path: /health/status, port: http}}}}
+"
+    );
+    fs::write(pfs.join("out/seldon-deployment.yaml"), manifest).unwrap();
+}

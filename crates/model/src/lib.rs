@@ -27,5 +27,5 @@ pub use manifest::{
     Provenance, Task, TensorSignature,
 };
 pub use package::{GRAPH_FILE, MANIFEST_FILE, Package, PackageError, write_package};
-pub use session::{Session, SessionError, Tensor};
+pub use session::{Lane, Session, SessionError, Tensor};
 pub use table::{Cell, CellError, Column, ColumnKind, RowError, Table, is_missing};

@@ -1,6 +1,9 @@
 //! Runs a package's graph.
 
-use rten::{Model, NodeId, RunOptions, ValueOrView};
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+
+use rten::{Model, NodeId, RunOptions, ThreadPool, ValueOrView};
 use rten_tensor::prelude::*;
 
 use crate::TensorSignature;
@@ -81,13 +84,27 @@ impl Session {
         })
     }
 
-    /// Runs the graph once, on the calling thread, and gives its outputs in the
-    /// order of the signature.
+    /// Runs the graph once, on as many threads as the machine has cores, and
+    /// gives its outputs in the order of the signature.
     ///
     /// # Errors
     ///
     /// When the input's elements do not fill its shape, or the graph fails.
     pub fn run(&self, input: Tensor) -> Result<Vec<Tensor>, SessionError> {
+        self.run_with(input, RunOptions::default())
+    }
+
+    /// As [`Session::run`], on the calling thread alone, which is `lane`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::run`].
+    pub fn run_on(&self, lane: &Lane, input: Tensor) -> Result<Vec<Tensor>, SessionError> {
+        let pool = Some(Arc::clone(&lane.pool));
+        self.run_with(input, RunOptions::default().with_thread_pool(pool))
+    }
+
+    fn run_with(&self, input: Tensor, options: RunOptions) -> Result<Vec<Tensor>, SessionError> {
         let Tensor { shape, values } = input;
         let count = values.len();
         let tensor = rten_tensor::Tensor::try_from_data(&shape[..], values).map_err(|_| {
@@ -99,9 +116,42 @@ impl Session {
         let inputs = vec![(self.input, ValueOrView::from(tensor))];
         let values = self
             .model
-            .run(inputs, &self.outputs, Some(RunOptions::default()))
+            .run(inputs, &self.outputs, Some(options))
             .map_err(|e| SessionError::Run(e.to_string()))?;
         values.into_iter().map(into_tensor).collect()
+    }
+}
+
+/// A thread on which graphs run from their first operator to the last, without
+/// a change of thread in between.
+///
+/// The runtime moves every run to a thread of its pool, which for a small graph
+/// costs more than the graph itself, unless the caller is such a thread already.
+/// A lane is a pool of one thread, and [`Lane::spawn`] gives that thread to the
+/// caller. Requests then run beside each other, one per lane, and not in turn on
+/// all cores.
+#[derive(Debug)]
+pub struct Lane {
+    pool: Arc<ThreadPool>,
+}
+
+impl Lane {
+    /// Starts a lane that does `work` and ends with it.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no more threads.
+    pub fn spawn<F>(name: String, work: F) -> std::io::Result<JoinHandle<()>>
+    where
+        F: FnOnce(&Self) + Send + 'static,
+    {
+        Builder::new().name(name).spawn(move || {
+            let pool = Arc::new(ThreadPool::with_num_threads(1));
+            let lane = Self {
+                pool: Arc::clone(&pool),
+            };
+            pool.run(move || work(&lane));
+        })
     }
 }
 

@@ -16,8 +16,10 @@ pub struct Table {
 }
 
 /// One column that a model takes.
+///
+/// Unknown keys cannot be denied here: the kind lies in the same object, and its
+/// keys would be denied with them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Column {
     /// The name in the header of the training data.
     pub name: String,
@@ -313,6 +315,12 @@ mod tests {
             Ok(()) => Ok(out),
             Err(e) => Err(e.to_string()),
         }
+    }
+
+    #[test]
+    fn a_table_is_read_as_it_was_written() {
+        let text = serde_json::to_string(&table()).unwrap();
+        assert_eq!(serde_json::from_str::<Table>(&text).unwrap(), table());
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod interrupt;
 mod local;
 mod process;
 mod programs;
+mod refs;
 mod report;
 mod workspace;
 

@@ -35,6 +35,12 @@ pub(crate) fn progress(verb: &str, text: impl Display) {
     }
 }
 
+/// `1 file`, `2 files`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
 fn line(style: Style, head: &str, text: impl Display) {
     let clear = if std::io::stderr().is_terminal() {
         "\r\x1b[2K"

@@ -44,6 +44,11 @@ impl Workspace {
         Self::at(root)
     }
 
+    /// Reads the manifests once more.
+    pub(crate) fn again(&self) -> Result<Self> {
+        Self::at(&self.root)
+    }
+
     fn at(root: &Path) -> Result<Self> {
         let document = read_toml(&root.join("Cargo.toml"))?;
         let images = ["workspace", "metadata", "images"]
@@ -105,7 +110,12 @@ fn image(manifest: &Path, name: String) -> Result<Image> {
     let document = read_toml(manifest)?;
     let field = |key: &str| document.get("package")?.get(key)?.as_str();
     let version = field("version");
-    let version = version.with_context(|| format!("{}: no version", manifest.display()))?;
+    let version = version.with_context(|| {
+        format!(
+            "{}: an image needs a version of its own, as version = \"0.0.1\" under [package]",
+            manifest.display()
+        )
+    })?;
     let version = version
         .parse()
         .with_context(|| format!("{}: version {version:?}", manifest.display()))?;

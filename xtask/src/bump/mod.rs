@@ -1,15 +1,186 @@
 //! `cargo xtask bump`.
 
+mod advice;
+pub(crate) mod manifest;
+mod plan;
+mod replace;
+mod version;
+
+use std::io::Write;
 use std::process::ExitCode;
 
-use crate::workspace::Workspace;
+use anyhow::{Result, bail};
 
-/// Raise an image's version everywhere the pipelines name it.
+use crate::images::place::PlaceArgs;
+use crate::workspace::Workspace;
+use crate::{check, interrupt, report};
+use plan::{Plan, Raise, Rules};
+use replace::{Guard, Recovered};
+
+/// Raise an image's version everywhere: the crate, the lock file and every
+/// pipeline that names the image.
 #[derive(clap::Args)]
-pub(crate) struct Args {}
+#[command(after_help = "Examples:
+  cargo xtask bump serve                  0.0.1 -> 0.0.2
+  cargo xtask bump train deploy minor     0.0.1 -> 0.1.0, both
+  cargo xtask bump serve 1.0.0-rc.1       to this very version
+  cargo xtask bump serve --dry-run        say what would change
+  cargo xtask bump serve 0.0.1 --move-from gcr.io/PROJECT
+                                          move references to the configured registry")]
+pub(crate) struct Args {
+    /// Images, then patch (if left out), minor, major or a version
+    #[arg(required_unless_present = "check", value_name = "NAME… [STEP]")]
+    words: Vec<String>,
+    /// Change nothing; fail when versions and references disagree
+    #[arg(long, conflicts_with_all = ["words", "dry_run", "move_from"])]
+    check: bool,
+    /// Print what would change and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Allow a version that is not higher than the present one
+    #[arg(long)]
+    allow_downgrade: bool,
+    /// Raise the crate although no pipeline names the image
+    #[arg(long)]
+    unused: bool,
+    /// Move references that stand in this registry and project to ours
+    #[arg(long, value_name = "REGISTRY/PROJECT")]
+    move_from: Option<String>,
+    #[command(flatten)]
+    place: PlaceArgs,
+}
 
 impl Args {
-    pub(crate) fn run(self, _workspace: &Workspace) -> anyhow::Result<ExitCode> {
+    pub(crate) fn run(self, workspace: &Workspace) -> Result<ExitCode> {
+        if self.check {
+            return check::run(workspace, &self.place, false);
+        }
+        interrupt::listen()?;
+        let _guard = Guard::take(&workspace.root)?;
+        if !recover(workspace)? {
+            return Ok(ExitCode::FAILURE);
+        }
+        // The versions may have been restored just now.
+        let workspace = &workspace.again()?;
+        let raises = self.raises(workspace)?;
+        let place = self.place.unchecked(workspace);
+        let rules = Rules {
+            place: &place,
+            move_from: self.move_from.as_deref(),
+            allow_downgrade: self.allow_downgrade,
+            unused: self.unused,
+        };
+        let plan = plan::plan(workspace, &raises, &rules)?;
+        show(&plan, &raises)?;
+        if !plan.problems.is_empty() {
+            bail!(
+                "{}; no file was changed",
+                report::count(plan.problems.len(), "problem")
+            );
+        }
+        if self.dry_run {
+            return Ok(ExitCode::SUCCESS);
+        }
+        let what: Vec<String> = raises.iter().map(Raise::describe).collect();
+        replace::replace(&workspace.root, &what.join(", "), &plan.changes, || {
+            if interrupt::requested() {
+                bail!("interrupted");
+            }
+            Ok(())
+        })?;
+        advise(&plan, &raises);
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn raises(&self, workspace: &Workspace) -> Result<Vec<Raise>> {
+        let (names, step) = version::parse(&self.words)?;
+        if names.is_empty() {
+            bail!("name the image to raise, as in `cargo xtask bump serve`");
+        }
+        let raise = |image: &crate::workspace::Image| {
+            let from = image.version.clone();
+            // Moving references alone needs no new version.
+            let same = self.move_from.is_some() && step == version::Step::Exact(from.clone());
+            let to = step.after(&from, self.allow_downgrade || same)?;
+            let name = image.name.clone();
+            Ok(Raise { name, from, to })
+        };
+        let images = workspace.select(&names)?;
+        images.into_iter().map(raise).collect()
+    }
+}
+
+impl Raise {
+    fn describe(&self) -> String {
+        format!("{} {} -> {}", self.name, self.from, self.to)
+    }
+}
+
+/// Deals with a bump that was killed; whether to go on with this one.
+fn recover(workspace: &Workspace) -> Result<bool> {
+    match replace::recover(&workspace.root)? {
+        Recovered::Nothing => Ok(true),
+        Recovered::Undone {
+            what,
+            replaced,
+            kept,
+        } => {
+            let text = format!(
+                "the interrupted bump of {what}, which had changed {}",
+                report::count(replaced, "file")
+            );
+            report::status("Undone", text);
+            for path in kept {
+                report::warning(format_args!(
+                    "{} was edited since and stays",
+                    path.display()
+                ));
+            }
+            Ok(true)
+        }
+        Recovered::Complete(what) => {
+            report::error(format_args!(
+                "the interrupted bump of {what} was complete; run the command again to raise once more"
+            ));
+            Ok(false)
+        }
+    }
+}
+
+/// Changed strings on stdout, one a line; everything else is talk.
+fn show(plan: &Plan, raises: &[Raise]) -> Result<()> {
+    for raise in raises {
+        report::status("Raising", raise.describe());
+    }
+    for left in &plan.left {
+        report::status("Left", left);
+    }
+    for problem in &plan.problems {
+        report::error(problem);
+    }
+    if !plan.problems.is_empty() {
+        return Ok(());
+    }
+    let mut stdout = std::io::stdout().lock();
+    for line in &plan.lines {
+        let plan::Changed {
+            file,
+            line,
+            path,
+            before,
+            after,
+        } = line;
+        writeln!(stdout, "{file}:{line}: {path}: {before} -> {after}")?;
+    }
+    Ok(())
+}
+
+/// What has to follow before the cluster runs the new version.
+fn advise(plan: &Plan, raises: &[Raise]) {
+    let names: Vec<&str> = raises.iter().map(|raise| raise.name.as_str()).collect();
+    let images = format!("cargo xtask images {} --push", names.join(" "));
+    report::status("Next", images);
+    for update in advice::updates(&plan.pipelines) {
+        report::status("Next", update);
     }
 }

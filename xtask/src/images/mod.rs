@@ -4,9 +4,9 @@ mod build;
 mod context;
 mod engine;
 mod explain;
-mod place;
+pub(crate) mod place;
 mod revision;
-mod seal;
+pub(crate) mod seal;
 mod table;
 
 use std::ffi::OsString;

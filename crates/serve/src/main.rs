@@ -1,3 +1,7 @@
 //! See `serve --help`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    serve::run::main()
+}

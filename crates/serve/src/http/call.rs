@@ -1,0 +1,47 @@
+//! What a path is called in the metrics.
+
+/// The labels `protocol` and `method` of a path, `method` in the words of
+/// Seldon's metrics where they have one.
+pub(super) fn labels(path: &str) -> (&'static str, &'static str) {
+    let protocol = if is_oip(path) { "v2" } else { "seldon" };
+    let last = path.trim_end_matches('/').rsplit('/').next();
+    let method = match last.unwrap_or_default() {
+        "infer" if protocol == "v2" => "predict",
+        "predict" | "predictions" if protocol == "seldon" => "predict",
+        "live" | "ready" | "ping" | "status" => "health",
+        "metadata" => "metadata",
+        "metrics" | "prometheus" => return ("none", "metrics"),
+        _ if protocol == "v2" => "metadata",
+        _ => "unknown",
+    };
+    (protocol, method)
+}
+
+/// Whether a path belongs to the Open Inference Protocol.
+pub(super) fn is_oip(path: &str) -> bool {
+    path == "/v2" || path.starts_with("/v2/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for (path, expected) in [
+            ("/predict", ("seldon", "predict")),
+            ("/api/v1.0/predictions", ("seldon", "predict")),
+            ("/health/ping", ("seldon", "health")),
+            ("/api/v1.0/metadata", ("seldon", "metadata")),
+            ("/v2/models/iris/infer", ("v2", "predict")),
+            ("/v2/models/iris/versions/1/infer", ("v2", "predict")),
+            ("/v2/health/ready", ("v2", "health")),
+            ("/v2/models/iris", ("v2", "metadata")),
+            ("/v2", ("v2", "metadata")),
+            ("/metrics", ("none", "metrics")),
+            ("/../etc/passwd", ("seldon", "unknown")),
+        ] {
+            assert_eq!(labels(path), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The datatypes of the protocol, and which JSON values they take.
+
+use std::str::FromStr;
+
+use crate::json::Scalar;
+
+/// A datatype that JSON can carry. `BF16` exists in binary only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Datatype {
+    Bool,
+    /// A signed integer of so many bits.
+    Int(u32),
+    /// An unsigned integer of so many bits.
+    Uint(u32),
+    /// A floating point number of so many bits.
+    Float(u32),
+    /// Texts.
+    Bytes,
+}
+
+impl FromStr for Datatype {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Ok(match name {
+            "BOOL" => Self::Bool,
+            "INT8" => Self::Int(8),
+            "INT16" => Self::Int(16),
+            "INT32" => Self::Int(32),
+            "INT64" => Self::Int(64),
+            "UINT8" => Self::Uint(8),
+            "UINT16" => Self::Uint(16),
+            "UINT32" => Self::Uint(32),
+            "UINT64" => Self::Uint(64),
+            "FP16" => Self::Float(16),
+            "FP32" => Self::Float(32),
+            "FP64" => Self::Float(64),
+            "BYTES" => Self::Bytes,
+            "BF16" => return Err("the datatype BF16 cannot be sent as JSON".to_owned()),
+            _ => {
+                return Err(format!(
+                    "unknown datatype {name:?}, expected BOOL, INT8 to INT64, UINT8 to UINT64, \
+                     FP16, FP32, FP64 or BYTES"
+                ));
+            }
+        })
+    }
+}
+
+impl Datatype {
+    /// Refuses what is not of this type. `null` is a missing value of any type.
+    pub(super) fn check(self, value: &Scalar<'_>) -> Result<(), String> {
+        let fits = match (self, value) {
+            (_, Scalar::Null)
+            | (Self::Bool, Scalar::Bool(_))
+            | (Self::Bytes, Scalar::Text(_))
+            | (Self::Uint(64), Scalar::Unsigned(_)) => true,
+            (Self::Int(bits), Scalar::Integer(value)) => fits_signed(*value, bits),
+            (Self::Uint(bits), Scalar::Integer(value)) => fits_unsigned(*value, bits),
+            (Self::Float(bits), Scalar::Float(value)) => fits_float(*value, bits),
+            #[expect(clippy::cast_precision_loss, reason = "only the magnitude counts")]
+            (Self::Float(bits), Scalar::Integer(value)) => fits_float(*value as f64, bits),
+            (Self::Float(bits), Scalar::Unsigned(_)) => bits > 16,
+            _ => false,
+        };
+        if fits {
+            return Ok(());
+        }
+        let got = match value {
+            Scalar::Null => "null",
+            Scalar::Bool(_) => "a truth value",
+            Scalar::Text(_) => "a text",
+            Scalar::Integer(_) | Scalar::Unsigned(_) => "an integer out of its range",
+            Scalar::Float(_) if matches!(self, Self::Float(_)) => "a number out of its range",
+            Scalar::Float(_) => "a number with a fraction or exponent",
+        };
+        let got = match (self, value) {
+            (Self::Bool | Self::Bytes, Scalar::Integer(_) | Scalar::Unsigned(_)) => "a number",
+            (Self::Bool | Self::Bytes, Scalar::Float(_)) => "a number",
+            _ => got,
+        };
+        Err(format!("is {got}, which {} does not hold", self.name()))
+    }
+
+    fn name(self) -> String {
+        match self {
+            Self::Bool => "BOOL".to_owned(),
+            Self::Int(bits) => format!("INT{bits}"),
+            Self::Uint(bits) => format!("UINT{bits}"),
+            Self::Float(bits) => format!("FP{bits}"),
+            Self::Bytes => "BYTES".to_owned(),
+        }
+    }
+}
+
+fn fits_signed(value: i64, bits: u32) -> bool {
+    let largest = i64::MAX >> (64 - bits);
+    (-largest - 1..=largest).contains(&value)
+}
+
+fn fits_unsigned(value: i64, bits: u32) -> bool {
+    u64::try_from(value).is_ok_and(|value| value <= u64::MAX >> (64 - bits))
+}
+
+fn fits_float(value: f64, bits: u32) -> bool {
+    // The largest finite half, and the largest finite single.
+    const LARGEST_HALF: f64 = 65504.0;
+    match bits {
+        16 => value.abs() <= LARGEST_HALF,
+        32 => value.abs() <= f64::from(f32::MAX),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(datatype: &str, json: &str) -> Result<(), String> {
+        let nested: crate::json::Nested<'_> = serde_json::from_str(json).unwrap();
+        datatype.parse::<Datatype>()?.check(&nested.values[0])
+    }
+
+    #[test]
+    fn limits() {
+        for (datatype, inside, outside) in [
+            ("INT8", ["-128", "127"], ["-129", "128"]),
+            ("UINT8", ["0", "255"], ["-1", "256"]),
+            ("INT16", ["-32768", "32767"], ["-32769", "32768"]),
+            ("UINT16", ["0", "65535"], ["-1", "65536"]),
+            (
+                "INT32",
+                ["-2147483648", "2147483647"],
+                ["-2147483649", "1.5"],
+            ),
+            ("UINT32", ["0", "4294967295"], ["4294967296", "1e3"]),
+            (
+                "INT64",
+                ["-9223372036854775808", "9223372036854775807"],
+                ["9223372036854775808", "\"1\""],
+            ),
+            ("UINT64", ["0", "18446744073709551615"], ["-1", "true"]),
+            ("FP16", ["65504", "-0.5"], ["65505", "1e5"]),
+            ("FP32", ["3.4e38", "1"], ["3.5e38", "\"1\""]),
+            ("FP64", ["1e308", "18446744073709551615"], ["true", "\"a\""]),
+            ("BOOL", ["true", "false"], ["1", "\"true\""]),
+            ("BYTES", ["\"a\"", "\"\""], ["1", "false"]),
+        ] {
+            for json in inside.into_iter().chain(["null"]) {
+                assert_eq!(check(datatype, json), Ok(()), "{datatype} {json}");
+            }
+            for json in outside {
+                let error = check(datatype, json).unwrap_err();
+                assert!(error.contains(datatype), "{datatype} {json}: {error}");
+            }
+        }
+        assert!(check("BF16", "1").unwrap_err().contains("JSON"));
+        assert!(check("fp32", "1").unwrap_err().contains("unknown datatype"));
+    }
+}

@@ -1,0 +1,230 @@
+//! The command line. Every flag is also an environment variable, where Seldon
+//! injects one, under its name.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::builder::BoolishValueParser;
+use clap::error::{ContextKind, ContextValue};
+use clap::{ArgAction, CommandFactory, Parser, Subcommand, ValueEnum};
+
+const EXAMPLES: &str = "\
+Examples:
+  serve --model pipelines/iris/model       serve a package on port 9000
+  serve --model model --http-port 8080     on another port
+  curl -H 'Content-Type: application/json' localhost:9000/api/v1.0/predictions \\
+       -d '{\"data\": {\"ndarray\": [[5.1, 3.5, 1.4, 0.2]]}}'
+
+Exit status: 0 after an orderly end, 1 when the model cannot be loaded or served,
+2 for a wrong flag or variable.";
+
+/// Serves a model package: Seldon v1 and Open Inference Protocol.
+#[derive(Debug, Parser)]
+#[command(name = "serve", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(args_conflicts_with_subcommands = true, args_override_self = true)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    #[command(flatten)]
+    pub(super) args: Args,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Do nothing, successfully: a preStop hook for images without a shell.
+    ///
+    /// Without a hook of its own, a container gets one from Seldon's operator
+    /// that needs /bin/sh and fails here. The waiting that such a hook is for is
+    /// done by the server itself on SIGTERM (--drain-delay), with its readiness
+    /// already off, so that the hook need not spend the pod's grace period.
+    ///
+    /// Example, in the pod: lifecycle: {preStop: {exec: {command: [/serve, prestop]}}}
+    #[command(verbatim_doc_comment)]
+    Prestop,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The folder of the model package.
+    #[arg(
+        long,
+        env = "MLSERVER_MODEL_URI",
+        value_name = "DIR",
+        default_value = "/mnt/models"
+    )]
+    pub(super) model: String,
+    /// Where a --model that starts with /pfs/ lies.
+    #[arg(long, env = "PFS_ROOT", value_name = "DIR", default_value = "/pfs")]
+    pub(super) pfs: PathBuf,
+    /// The address to listen on.
+    #[arg(long, env = "SERVE_HOST", value_name = "IP", default_value = "0.0.0.0")]
+    pub(super) host: IpAddr,
+    /// The port of both protocols; 0 takes a free one and logs it [default: 9000].
+    #[arg(long, env = "PREDICTIVE_UNIT_HTTP_SERVICE_PORT", value_name = "PORT")]
+    pub(super) http_port: Option<u16>,
+    /// Used where --http-port is not given.
+    #[arg(long, env = "MLSERVER_HTTP_PORT", hide = true)]
+    pub(super) mlserver_http_port: Option<u16>,
+    /// The port of the metrics; 0 takes a free one and logs it [default: 6000].
+    #[arg(
+        long,
+        env = "PREDICTIVE_UNIT_METRICS_SERVICE_PORT",
+        value_name = "PORT"
+    )]
+    pub(super) metrics_port: Option<u16>,
+    /// Used where --metrics-port is not given.
+    #[arg(long, env = "MLSERVER_METRICS_PORT", hide = true)]
+    pub(super) mlserver_metrics_port: Option<u16>,
+    /// The path of the metrics, besides /metrics and /prometheus.
+    #[arg(
+        long,
+        env = "PREDICTIVE_UNIT_METRICS_ENDPOINT",
+        value_name = "PATH",
+        default_value = "/metrics"
+    )]
+    pub(super) metrics_endpoint: String,
+    /// The graph's parameters: a JSON list of {name, value, type}.
+    ///
+    /// model_digest, model_name and model_version must be those of the package.
+    #[arg(
+        long,
+        env = "PREDICTIVE_UNIT_PARAMETERS",
+        value_name = "JSON",
+        default_value = "[]",
+        hide_env_values = true
+    )]
+    pub(super) parameters: String,
+    /// The container's name: a second name of the model, and the key of
+    /// requestPath in replies.
+    #[arg(long, env = "PREDICTIVE_UNIT_ID", value_name = "NAME")]
+    pub(super) unit_id: Option<String>,
+    /// The container's image, for requestPath and metrics.
+    #[arg(long, env = "PREDICTIVE_UNIT_IMAGE", value_name = "IMAGE")]
+    pub(super) unit_image: Option<String>,
+    /// The predictor's name, for metrics.
+    #[arg(long, env = "PREDICTOR_ID", value_name = "NAME")]
+    pub(super) predictor_id: Option<String>,
+    /// The predictor's labels as JSON; its version goes into the metrics.
+    #[arg(long, env = "PREDICTOR_LABELS", value_name = "JSON")]
+    pub(super) predictor_labels: Option<String>,
+    /// The SeldonDeployment's name, for metrics.
+    #[arg(long, env = "SELDON_DEPLOYMENT_ID", value_name = "NAME")]
+    pub(super) deployment_id: Option<String>,
+    /// Seldon's model metadata as YAML, whose keys replace the package's.
+    #[arg(long, env = "MODEL_METADATA", value_name = "YAML")]
+    pub(super) metadata: Option<String>,
+    /// Whether replies repeat the metrics of requests.
+    #[arg(
+        long,
+        env = "INCLUDE_METRICS_IN_CLIENT_RESPONSE",
+        value_name = "BOOL",
+        default_value = "true",
+        action = ArgAction::Set,
+        value_parser = BoolishValueParser::new()
+    )]
+    pub(super) metrics_in_response: bool,
+    /// Listen at once and say "not ready" while the model is loaded. For pods
+    /// with HTTP probes; without it the port opens when the model is ready.
+    #[arg(long, env = "SERVE_EARLY_BIND", value_parser = BoolishValueParser::new())]
+    pub(super) early_bind: bool,
+    /// How long to go on answering after SIGTERM, not ready any more, until the
+    /// cluster has stopped sending. A second signal ends the wait.
+    #[arg(
+        long,
+        env = "SERVE_DRAIN_DELAY",
+        value_name = "SECONDS",
+        default_value = "5"
+    )]
+    pub(super) drain_delay: f64,
+    /// Compute threads [default: one per core].
+    #[arg(long, env = "SERVE_THREADS", value_name = "N")]
+    pub(super) threads: Option<usize>,
+    /// Predictions that may wait for a thread; more get 503.
+    #[arg(long, env = "SERVE_QUEUE", value_name = "N", default_value = "256")]
+    pub(super) queue: usize,
+    /// The largest body of a request.
+    #[arg(
+        long,
+        env = "SERVE_MAX_BODY",
+        value_name = "BYTES",
+        default_value = "67108864"
+    )]
+    pub(super) max_body: usize,
+    /// What to log.
+    #[arg(
+        long,
+        env = "SELDON_LOG_LEVEL",
+        value_name = "LEVEL",
+        default_value = "info",
+        ignore_case = true
+    )]
+    pub(super) log_level: LogLevel,
+    /// How to log.
+    #[arg(
+        long,
+        env = "SERVE_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "text",
+        ignore_case = true
+    )]
+    pub(super) log_format: LogFormat,
+}
+
+/// The levels of `SELDON_LOG_LEVEL`, which are those of Python.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogLevel {
+    Debug,
+    Info,
+    #[value(alias = "warn")]
+    Warning,
+    #[value(alias = "critical")]
+    Error,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// A line for people.
+    Text,
+    /// A JSON object per line.
+    Json,
+}
+
+/// Reads command line and environment; what clap prints itself ends the program.
+pub(super) fn parse() -> Result<Cli, ExitCode> {
+    Cli::try_parse().map_err(|error| {
+        let code = u8::try_from(error.exit_code()).unwrap_or(super::USAGE);
+        // There is nobody to tell that there is nobody to tell.
+        let _closed = error.print();
+        if let Some(variable) = variable_of(&error) {
+            eprintln!("note: the value comes from the variable {variable}");
+        }
+        ExitCode::from(code)
+    })
+}
+
+/// The environment variable that gave a wrong value: clap names only the flag.
+fn variable_of(error: &clap::Error) -> Option<String> {
+    let ContextValue::String(flag) = error.get(ContextKind::InvalidArg)? else {
+        return None;
+    };
+    let name = flag.split_whitespace().next()?.strip_prefix("--")?;
+    if std::env::args().any(|arg| arg.starts_with(&format!("--{name}"))) {
+        return None;
+    }
+    let command = Cli::command();
+    let mut arguments = command.get_arguments();
+    let argument = arguments.find(|argument| argument.get_long() == Some(name))?;
+    let variable = argument.get_env()?.to_str()?.to_owned();
+    std::env::var_os(&variable).map(|_| variable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

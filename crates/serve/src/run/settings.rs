@@ -1,0 +1,201 @@
+//! Settings, checked before anything is opened.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use model::Digest;
+use serde_json::Value;
+
+use super::args::{Args, LogFormat, LogLevel};
+use super::parameters::Parameters;
+use crate::seldon::{Node, Overrides};
+
+/// What stands in a metric's label whose variable is unset, in the words of the
+/// Python wrapper.
+const UNKNOWN: &str = "NOT_IMPLEMENTED";
+
+const HTTP_PORT: u16 = 9000;
+const METRICS_PORT: u16 = 6000;
+
+/// Everything the server needs to know.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) model: PathBuf,
+    pub(super) expected: Expected,
+    pub(super) http: SocketAddr,
+    pub(super) metrics: SocketAddr,
+    pub(super) metrics_endpoint: String,
+    pub(super) node: Node,
+    pub(super) labels: Vec<(&'static str, String)>,
+    pub(super) overrides: Overrides,
+    pub(super) early_bind: bool,
+    pub(super) drain_delay: Duration,
+    pub(super) threads: usize,
+    pub(super) queue: usize,
+    pub(super) max_body: usize,
+    pub(super) log_level: LogLevel,
+    pub(super) log_format: LogFormat,
+}
+
+/// Which package the deployment asks for.
+#[derive(Debug, Default)]
+pub(super) struct Expected {
+    pub(super) digest: Option<Digest>,
+    pub(super) name: Option<String>,
+    pub(super) version: Option<String>,
+}
+
+impl Settings {
+    /// Checks `args`.
+    pub(super) fn check(args: Args) -> Result<Self> {
+        let parameters =
+            Parameters::parse(&args.parameters).context("PREDICTIVE_UNIT_PARAMETERS")?;
+        let overrides = match set(args.metadata.clone()) {
+            Some(yaml) => Overrides::parse(&yaml)
+                .map_err(anyhow::Error::msg)
+                .context("MODEL_METADATA")?,
+            None => Overrides::default(),
+        };
+        let labels = labels(&args).context("PREDICTOR_LABELS")?;
+        let endpoint = &args.metrics_endpoint;
+        let plain = endpoint.starts_with('/') && !endpoint.contains(['{', '}', '?', '#']);
+        ensure!(
+            plain,
+            "PREDICTIVE_UNIT_METRICS_ENDPOINT is {endpoint:?}, expected a path like /metrics"
+        );
+        let drain_delay = Duration::try_from_secs_f64(args.drain_delay)
+            .with_context(|| format!("--drain-delay is {}", args.drain_delay))?;
+        let threads = match args.threads {
+            Some(threads) => threads,
+            None => available_parallelism().map_or(1, usize::from),
+        };
+        ensure!(threads > 0, "--threads is 0, expected at least 1");
+        ensure!(args.queue > 0, "--queue is 0, expected at least 1");
+        let port = |own: Option<u16>, other: Option<u16>, default| own.or(other).unwrap_or(default);
+        let http = port(args.http_port, args.mlserver_http_port, HTTP_PORT);
+        let metrics = port(args.metrics_port, args.mlserver_metrics_port, METRICS_PORT);
+        ensure!(
+            http != metrics || http == 0,
+            "--http-port and --metrics-port are both {http}, expected two ports"
+        );
+        Ok(Self {
+            model: model_folder(&args)?,
+            expected: expected(&parameters)?,
+            http: (args.host, http).into(),
+            metrics: (args.host, metrics).into(),
+            metrics_endpoint: args.metrics_endpoint,
+            node: Node {
+                id: set(args.unit_id),
+                image: set(args.unit_image),
+                with_metrics: args.metrics_in_response,
+            },
+            labels,
+            overrides,
+            early_bind: args.early_bind,
+            drain_delay,
+            threads,
+            queue: args.queue,
+            max_body: args.max_body,
+            log_level: args.log_level,
+            log_format: args.log_format,
+        })
+    }
+}
+
+/// An empty variable is as good as none.
+fn set(value: Option<String>) -> Option<String> {
+    value.filter(|text| !text.is_empty())
+}
+
+fn model_folder(args: &Args) -> Result<PathBuf> {
+    let path = args.model.strip_prefix("file://").unwrap_or(&args.model);
+    if let Some((scheme, _)) = path.split_once("://") {
+        bail!(
+            "--model is a {scheme} URI, expected a folder; let an init container download it \
+             (modelUri of the graph's node) and give its folder"
+        );
+    }
+    Ok(match path.strip_prefix("/pfs/") {
+        Some(below) => args.pfs.join(below),
+        None => path.into(),
+    })
+}
+
+fn expected(parameters: &Parameters) -> Result<Expected> {
+    let text = |name| set(parameters.get(name).map(str::to_owned));
+    let digest = match text("model_digest") {
+        Some(digest) => Some(
+            digest
+                .parse()
+                .context("PREDICTIVE_UNIT_PARAMETERS: model_digest")?,
+        ),
+        None => None,
+    };
+    Ok(Expected {
+        digest,
+        name: text("model_name"),
+        version: text("model_version"),
+    })
+}
+
+/// The labels of every metric, named as Seldon's dashboards expect them.
+fn labels(args: &Args) -> Result<Vec<(&'static str, String)>> {
+    let known = |value: &Option<String>| {
+        let value = set(value.clone());
+        value.unwrap_or_else(|| UNKNOWN.to_owned())
+    };
+    let version = match set(args.predictor_labels.clone()) {
+        Some(text) => {
+            let labels: Value = serde_json::from_str(&text)?;
+            labels
+                .get("version")
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        }
+        None => None,
+    };
+    let image = known(&args.unit_image);
+    let (image, image_version) = split_image(&image);
+    let deployment = known(&args.deployment_id);
+    Ok(vec![
+        ("deployment_name", deployment.clone()),
+        ("seldon_deployment_name", deployment),
+        ("model_name", known(&args.unit_id)),
+        ("model_image", image.to_owned()),
+        ("image_name", image.to_owned()),
+        ("model_version", image_version.to_owned()),
+        ("image_version", image_version.to_owned()),
+        ("predictor_name", known(&args.predictor_id)),
+        ("predictor_version", known(&version)),
+    ])
+}
+
+/// Name and tag; a colon before a slash belongs to the registry's port.
+fn split_image(image: &str) -> (&str, &str) {
+    match image.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, tag),
+        _ => (image, UNKNOWN),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images() {
+        for (image, expected) in [
+            (
+                "localhost:5000/a/serve:0.0.1",
+                ("localhost:5000/a/serve", "0.0.1"),
+            ),
+            ("localhost:5000/serve", ("localhost:5000/serve", UNKNOWN)),
+            ("serve", ("serve", UNKNOWN)),
+        ] {
+            assert_eq!(split_image(image), expected);
+        }
+    }
+}

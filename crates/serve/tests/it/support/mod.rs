@@ -1,0 +1,6 @@
+//! Packages to serve, the server as a process, and a client.
+
+pub(crate) mod client;
+pub(crate) mod onnx;
+pub(crate) mod package;
+pub(crate) mod server;

@@ -1,0 +1,132 @@
+//! Writes tiny ONNX graphs: the few messages of onnx.proto that they need.
+//!
+//! Repeated numbers are written unpacked, as the Python `onnx` package does and
+//! the runtime requires.
+
+use prost::Message;
+
+const FLOAT: i32 = 1;
+const IR_VERSION: i64 = 8;
+const OPSET: i64 = 17;
+
+#[derive(Clone, PartialEq, Message)]
+struct ModelProto {
+    #[prost(int64, tag = "1")]
+    ir_version: i64,
+    #[prost(message, optional, tag = "7")]
+    graph: Option<GraphProto>,
+    #[prost(message, repeated, tag = "8")]
+    opset_import: Vec<OperatorSetIdProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct OperatorSetIdProto {
+    #[prost(string, tag = "1")]
+    domain: String,
+    #[prost(int64, tag = "2")]
+    version: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct GraphProto {
+    #[prost(message, repeated, tag = "1")]
+    node: Vec<NodeProto>,
+    #[prost(string, tag = "2")]
+    name: String,
+    #[prost(message, repeated, tag = "5")]
+    initializer: Vec<TensorProto>,
+    #[prost(message, repeated, tag = "11")]
+    input: Vec<ValueInfoProto>,
+    #[prost(message, repeated, tag = "12")]
+    output: Vec<ValueInfoProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct NodeProto {
+    #[prost(string, repeated, tag = "1")]
+    input: Vec<String>,
+    #[prost(string, repeated, tag = "2")]
+    output: Vec<String>,
+    #[prost(string, tag = "3")]
+    name: String,
+    #[prost(string, tag = "4")]
+    op_type: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TensorProto {
+    #[prost(int64, repeated, packed = "false", tag = "1")]
+    dims: Vec<i64>,
+    #[prost(int32, tag = "2")]
+    data_type: i32,
+    #[prost(string, tag = "8")]
+    name: String,
+    #[prost(bytes = "vec", tag = "9")]
+    raw_data: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ValueInfoProto {
+    #[prost(string, tag = "1")]
+    name: String,
+}
+
+/// The graph `output = fill_missing(columns) · weights + bias`, where `weights`
+/// has a row for each column, and a missing value is taken for `fill`.
+///
+/// It is linear so that tests can expect exact numbers: with powers of two, no
+/// order of operations changes a bit.
+pub(crate) fn linear(weights: &[&[f32]], bias: &[f32], fill: &[f32], output: &str) -> Vec<u8> {
+    let (columns, width) = (weights.len(), bias.len());
+    let graph = GraphProto {
+        name: "linear".to_owned(),
+        node: vec![
+            node("IsNaN", &["columns"], "missing"),
+            node("Where", &["missing", "fill", "columns"], "filled"),
+            node("MatMul", &["filled", "weights"], "product"),
+            node("Add", &["product", "bias"], output),
+        ],
+        initializer: vec![
+            tensor("fill", &[1, columns], fill),
+            tensor("weights", &[columns, width], &weights.concat()),
+            tensor("bias", &[width], bias),
+        ],
+        input: vec![value("columns")],
+        output: vec![value(output)],
+    };
+    let opset = OperatorSetIdProto {
+        domain: String::new(),
+        version: OPSET,
+    };
+    let model = ModelProto {
+        ir_version: IR_VERSION,
+        graph: Some(graph),
+        opset_import: vec![opset],
+    };
+    model.encode_to_vec()
+}
+
+fn node(op_type: &str, input: &[&str], output: &str) -> NodeProto {
+    NodeProto {
+        input: input.iter().map(|&name| name.to_owned()).collect(),
+        output: vec![output.to_owned()],
+        name: format!("{op_type}_{output}"),
+        op_type: op_type.to_owned(),
+    }
+}
+
+fn tensor(name: &str, shape: &[usize], values: &[f32]) -> TensorProto {
+    assert_eq!(shape.iter().product::<usize>(), values.len(), "{name}");
+    TensorProto {
+        dims: shape.iter().map(|&size| size.try_into().unwrap()).collect(),
+        data_type: FLOAT,
+        name: name.to_owned(),
+        raw_data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+    }
+}
+
+fn value(name: &str) -> ValueInfoProto {
+    ValueInfoProto {
+        name: name.to_owned(),
+    }
+}

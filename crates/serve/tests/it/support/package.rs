@@ -1,0 +1,147 @@
+//! Packages to serve.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use model::{
+    Column, ColumnKind, Datatype, Digest, FORMAT, FORMAT_VERSION, GRAPH_FILE, Manifest,
+    Preprocessing, Provenance, Table, Task, TensorSignature, write_package,
+};
+use tempfile::TempDir;
+
+use super::onnx;
+
+/// The version of every package here.
+pub(crate) const VERSION: &str = "2c0d5a3c8e5f";
+
+/// A package in a folder of its own, removed when dropped.
+pub(crate) struct Package {
+    _folder: TempDir,
+    pub(crate) path: PathBuf,
+    pub(crate) digest: Digest,
+}
+
+/// What differs between the packages.
+struct Model<'a> {
+    name: &'a str,
+    labels: &'a [&'a str],
+    columns: Vec<Column>,
+    weights: &'a [&'a [f32]],
+    bias: &'a [f32],
+    fill: &'a [f32],
+}
+
+/// Four numbers in, three classes out: with the last two columns p and q, the
+/// probabilities are 1 - p/8, p/8 - q/4 and q/4.
+pub(crate) fn iris() -> Package {
+    let names = ["sepal_length", "sepal_width", "petal_length", "petal_width"];
+    let none: &[f32] = &[0.0; 3];
+    package(&Model {
+        name: "iris",
+        labels: &["setosa", "versicolor", "virginica"],
+        columns: names.map(|name| numeric(name, false)).into(),
+        weights: &[none, none, &[-0.125, 0.125, 0.0], &[0.0, -0.25, 0.25]],
+        bias: &[1.0, 0.0, 0.0],
+        fill: &[0.0; 4],
+    })
+}
+
+/// A number and a text in: yes = length/4 + (1/2 for red). A missing length is 1.
+pub(crate) fn mixed() -> Package {
+    let colours = ["blue", "red"].map(str::to_owned).into();
+    let colour = Column {
+        name: "colour".to_owned(),
+        kind: ColumnKind::Categorical {
+            categories: colours,
+        },
+        missing: false,
+    };
+    package(&Model {
+        name: "mixed",
+        labels: &["no", "yes"],
+        columns: vec![numeric("length", true), colour],
+        weights: &[&[-0.25, 0.25], &[-0.5, 0.5]],
+        bias: &[1.0, 0.0],
+        fill: &[1.0, 0.0],
+    })
+}
+
+/// A regression that gives its only column back.
+pub(crate) fn identity() -> Package {
+    package(&Model {
+        name: "identity",
+        labels: &[],
+        columns: vec![numeric("x", false)],
+        weights: &[&[1.0]],
+        bias: &[0.0],
+        fill: &[0.0],
+    })
+}
+
+fn numeric(name: &str, missing: bool) -> Column {
+    Column {
+        name: name.to_owned(),
+        kind: ColumnKind::Numeric,
+        missing,
+    }
+}
+
+fn package(model: &Model<'_>) -> Package {
+    let (task, output) = match model.labels {
+        [] => (Task::Regression, "prediction"),
+        _ => (Task::Classification, "probabilities"),
+    };
+    let graph = onnx::linear(model.weights, model.bias, model.fill, output);
+    let files = BTreeMap::from([(GRAPH_FILE.to_owned(), graph)]);
+    let manifest = Manifest {
+        format: FORMAT.to_owned(),
+        format_version: FORMAT_VERSION,
+        digest: Digest::of(b"filled in when it is written"),
+        name: model.name.to_owned(),
+        version: VERSION.to_owned(),
+        task,
+        target: "target".to_owned(),
+        labels: model.labels.iter().map(|&label| label.to_owned()).collect(),
+        inputs: vec![signature("columns", model.weights.len())],
+        outputs: vec![signature(output, model.bias.len())],
+        preprocessing: Preprocessing::Table(Table {
+            columns: model.columns.clone(),
+        }),
+        metrics: BTreeMap::new(),
+        provenance: Provenance::default(),
+        reference: Vec::new(),
+        files: BTreeMap::new(),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    let digest = write_package(&path, manifest, &files).unwrap();
+    Package {
+        _folder: folder,
+        path,
+        digest,
+    }
+}
+
+fn signature(name: &str, width: usize) -> TensorSignature {
+    TensorSignature {
+        name: name.to_owned(),
+        datatype: Datatype::Fp32,
+        shape: vec![-1, width.try_into().unwrap()],
+    }
+}
+
+impl Package {
+    /// Changes one byte of the graph.
+    pub(crate) fn damage(&self) {
+        let path = self.path.join(GRAPH_FILE);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let last = bytes.last_mut().unwrap();
+        *last ^= 1;
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    /// The folder as a text.
+    pub(crate) fn folder(&self) -> &str {
+        Path::to_str(&self.path).unwrap()
+    }
+}

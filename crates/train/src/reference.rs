@@ -3,7 +3,7 @@
 use model::{Column, ColumnKind, ColumnReference, Table};
 use ndarray::{Array2, ArrayView1, Axis};
 
-use crate::local::moments;
+use crate::local::{moments, sorted};
 
 /// Describes every column of `columns`, the graph's input for all rows, in the
 /// rows at `training`.
@@ -22,12 +22,7 @@ pub(crate) fn describe(
 }
 
 fn describe_column(column: &Column, values: ArrayView1<'_, f32>) -> ColumnReference {
-    let mut present: Vec<f64> = values
-        .iter()
-        .filter(|v| !v.is_nan())
-        .map(|v| f64::from(*v))
-        .collect();
-    present.sort_by(f64::total_cmp);
+    let present = sorted(values);
     let mut reference = ColumnReference {
         name: column.name.clone(),
         rows: values.len(),

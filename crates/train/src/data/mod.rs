@@ -1,16 +1,18 @@
 //! From the files of the data commit to numbers.
 //!
-//! [`files`] finds the CSV files, [`read`] makes one table of texts of them,
+//! [`files`] finds the CSV files, [`mod@read`] makes one table of texts of them,
 //! [`columns`] decides what each column is, [`dataset`] encodes every value as
-//! `model::Table` does while serving, and [`split`] chooses the held-out rows.
+//! `model::Table` does while serving, and [`mod@split`] chooses the held-out rows.
 
 mod columns;
 mod dataset;
 mod error;
+mod file;
 mod files;
 mod read;
 mod split;
 mod target;
+mod values;
 
 pub(crate) use dataset::{Dataset, prepare};
 pub use error::DataError;

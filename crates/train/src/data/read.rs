@@ -1,13 +1,13 @@
 //! Reads all data files as one table of texts.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use csv::{ErrorKind, ReaderBuilder, StringRecord};
+use csv::StringRecord;
 use model::Digest;
 
 use super::error::Place;
+use super::file::File;
 use super::{DataError, files};
 
 /// A data file that was read.
@@ -38,9 +38,9 @@ pub(crate) struct Texts {
 /// A row and where it stands.
 #[derive(Debug)]
 pub(crate) struct Row {
-    fields: StringRecord,
-    file: usize,
-    line: u64,
+    pub(super) fields: StringRecord,
+    pub(super) file: usize,
+    pub(super) line: u64,
 }
 
 impl Row {
@@ -107,171 +107,6 @@ pub(crate) fn read(folder: &Path, input: &str, delimiter: char) -> Result<Texts,
         return Err(DataError::NoRows { files });
     }
     Ok(texts)
-}
-
-struct File<'a> {
-    name: String,
-    content: &'a [u8],
-    delimiter: char,
-}
-
-impl File<'_> {
-    fn error(&self, line: u64, problem: impl Into<String>) -> DataError {
-        DataError::Format {
-            place: Place {
-                file: self.name.clone(),
-                line,
-            },
-            problem: problem.into(),
-        }
-    }
-
-    fn read_into(&self, texts: &mut Texts) -> Result<(), DataError> {
-        self.refuse_binary()?;
-        let mut reader = ReaderBuilder::new()
-            .delimiter(u8::try_from(self.delimiter).unwrap_or(b','))
-            .trim(csv::Trim::All)
-            .from_reader(self.content);
-        let header = reader.headers().map_err(|e| self.malformed(&e))?.clone();
-        let order = self.order(&header, &mut texts.names)?;
-        let mut last_line = 1;
-        for record in reader.records() {
-            let record = record.map_err(|e| self.malformed(&e))?;
-            last_line = record.position().map_or(last_line, |p| self.line(p));
-            texts.rows.push(Row {
-                fields: reordered(record, &order),
-                file: texts.files.len(),
-                line: last_line,
-            });
-        }
-        self.refuse_open_quote(last_line)
-    }
-
-    /// The line of the record at `position`. The parser's own number is that of
-    /// the first of the empty lines before the record.
-    fn line(&self, position: &csv::Position) -> u64 {
-        let start = usize::try_from(position.byte()).unwrap_or(usize::MAX);
-        let rest = self.content.get(start..).unwrap_or_default();
-        let empty = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
-        position.line() + empty.filter(|byte| **byte == b'\n').count() as u64
-    }
-
-    /// A zero byte never stands in text, and always early in what is not text.
-    fn refuse_binary(&self) -> Result<(), DataError> {
-        let Some(zero) = self.content.iter().position(|byte| *byte == 0) else {
-            return Ok(());
-        };
-        Err(self.error(
-            line_of(self.content, zero),
-            "is not a CSV file: it holds binary data",
-        ))
-    }
-
-    /// A quotation mark that is never closed swallows the rest of the file as
-    /// one field, which the parser lets pass.
-    fn refuse_open_quote(&self, last_record: u64) -> Result<(), DataError> {
-        let quotes = self.content.iter().filter(|byte| **byte == b'"').count();
-        let lines = line_of(self.content, self.content.trim_ascii_end().len());
-        if quotes % 2 == 1 && last_record < lines {
-            return Err(self.error(last_record, "a quotation mark is opened and never closed"));
-        }
-        Ok(())
-    }
-
-    /// For each of the columns, its position in this file's `header`. The first
-    /// file decides the columns.
-    fn order(
-        &self,
-        header: &StringRecord,
-        names: &mut Vec<String>,
-    ) -> Result<Vec<usize>, DataError> {
-        self.check_header(header)?;
-        if names.is_empty() {
-            names.extend(header.iter().map(str::to_owned));
-        }
-        if let Some(name) = header.iter().find(|name| !names.iter().any(|n| n == name)) {
-            let all = names.join(", ");
-            return Err(self.error(
-                1,
-                format!("the column {name:?} is in no earlier file: they have {all}"),
-            ));
-        }
-        let position = |name: &String| {
-            let found = header.iter().position(|other| other == name);
-            found.ok_or_else(|| {
-                self.error(
-                    1,
-                    format!("the column {name:?} is missing, which earlier files have"),
-                )
-            })
-        };
-        names.iter().map(position).collect()
-    }
-
-    fn check_header(&self, header: &StringRecord) -> Result<(), DataError> {
-        let mut seen = BTreeSet::new();
-        if let Some(twice) = header.iter().find(|name| !seen.insert(*name)) {
-            return Err(self.error(1, format!("two columns have the name {twice:?}")));
-        }
-        let numbers = header
-            .iter()
-            .filter(|name| name.parse::<f64>().is_ok())
-            .count();
-        if numbers * 2 > header.len() {
-            let problem = "the first line holds numbers: put the columns' names above it";
-            return Err(self.error(1, problem));
-        }
-        let [only] = header.iter().collect::<Vec<_>>()[..] else {
-            return Ok(());
-        };
-        match [';', '\t', '|', ',']
-            .into_iter()
-            .find(|d| only.contains(*d))
-        {
-            Some(other) => Err(self.error(
-                1,
-                format!(
-                    "there is one column only; set `delimiter: {other:?}` in the experiment file"
-                ),
-            )),
-            None => Ok(()),
-        }
-    }
-
-    fn malformed(&self, error: &csv::Error) -> DataError {
-        let line = error.position().map_or(1, |p| self.line(p));
-        let problem = match error.kind() {
-            ErrorKind::UnequalLengths {
-                expected_len, len, ..
-            } => {
-                format!("got {len} fields, the header has {expected_len}")
-            }
-            ErrorKind::Utf8 { .. } => {
-                "is not UTF-8 text; save the file as \"CSV UTF-8\"".to_owned()
-            }
-            _ => error.to_string(),
-        };
-        self.error(line, problem)
-    }
-}
-
-fn reordered(record: StringRecord, order: &[usize]) -> StringRecord {
-    if order
-        .iter()
-        .enumerate()
-        .all(|(wanted, found)| wanted == *found)
-    {
-        return record;
-    }
-    order
-        .iter()
-        .map(|position| record.get(*position).unwrap_or_default())
-        .collect()
-}
-
-fn line_of(content: &[u8], position: usize) -> u64 {
-    let before = content.get(..position).unwrap_or(content);
-    1 + before.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
 #[cfg(test)]

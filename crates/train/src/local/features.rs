@@ -147,12 +147,7 @@ impl Numeric {
         reason = "the graph holds 32-bit numbers"
     )]
     fn fit(column: usize, mut values: Vec<f32>) -> Self {
-        let mut present: Vec<f64> = values
-            .iter()
-            .filter(|v| !v.is_nan())
-            .map(|v| f64::from(*v))
-            .collect();
-        present.sort_by(f64::total_cmp);
+        let present = sorted(&values);
         let median = median(&present) as f32;
         values
             .iter_mut()
@@ -175,6 +170,14 @@ impl Numeric {
         let scaled = (value - f64::from(self.mean)) / f64::from(self.scale);
         scaled.clamp(-f64::from(FARTHEST), f64::from(FARTHEST))
     }
+}
+
+/// The values that are not missing, from the lowest to the highest.
+pub(crate) fn sorted<'a>(values: impl IntoIterator<Item = &'a f32>) -> Vec<f64> {
+    let present = values.into_iter().filter(|value| !value.is_nan());
+    let mut sorted: Vec<f64> = present.map(|value| f64::from(*value)).collect();
+    sorted.sort_by(f64::total_cmp);
+    sorted
 }
 
 /// The middle of sorted numbers; 0 where there are none.

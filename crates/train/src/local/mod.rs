@@ -8,7 +8,7 @@ mod linear;
 mod ridge;
 mod softmax;
 
-pub(crate) use features::{Encoder, FARTHEST, Part, moments};
+pub(crate) use features::{Encoder, FARTHEST, Part, moments, sorted};
 pub use linear::FitError;
 pub(crate) use linear::{Convergence, Linear, Scale};
 

@@ -77,7 +77,7 @@ impl Metrics {
 
 /// `part` of `whole`; none of nothing.
 #[expect(clippy::cast_precision_loss, reason = "numbers of rows")]
-fn share(part: usize, whole: usize) -> Option<f64> {
+pub(crate) fn share(part: usize, whole: usize) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 

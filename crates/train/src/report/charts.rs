@@ -62,10 +62,10 @@ pub(super) fn heat_map(
                     INK,
                 )?;
             }
-            let total = counts.iter().sum::<usize>().max(1);
+            let total = counts.iter().sum();
             for (column, count) in (0..cells).zip(counts) {
                 let x = left + column * size;
-                let share = ratio(*count, total);
+                let share = crate::metrics::share(*count, total).unwrap_or_default();
                 let colour = if row == column { ACCENT } else { THIRD };
                 let corners = [(x, y), (x + size - 1, y + size - 1)];
                 area.draw(&Rectangle::new(corners, LINE.mix(0.35).filled()))?;
@@ -219,9 +219,4 @@ fn write(
 #[expect(clippy::cast_possible_truncation, reason = "a length in a picture")]
 fn pixels(share: f64, length: i32) -> i32 {
     (share.clamp(0.0, 1.0) * f64::from(length)) as i32
-}
-
-#[expect(clippy::cast_precision_loss, reason = "numbers of rows")]
-fn ratio(part: usize, whole: usize) -> f64 {
-    part as f64 / whole as f64
 }

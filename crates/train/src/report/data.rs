@@ -4,8 +4,9 @@ use maud::{Markup, html};
 use model::{Column, ColumnKind, ColumnReference};
 
 use super::Report;
-use super::text::{number, percent, short, table};
+use super::text::{maybe_percent, number, short, table};
 use crate::data::{Target, classes_of};
+use crate::metrics::share;
 use crate::reference;
 use crate::run::counted;
 
@@ -42,7 +43,7 @@ fn balance(report: &Report<'_>) -> Markup {
         }
         Target::Classes { labels, codes } => html! {
             @for (label, rows) in labels.iter().zip(classes_of(codes, labels.len())) {
-                tr { th scope="row" { (label) } td.n { (rows.len()) } td.n { (percent(share(rows.len(), codes.len()))) } }
+                tr { th scope="row" { (label) } td.n { (rows.len()) } td.n { (maybe_percent(share(rows.len(), codes.len()))) } }
             }
         },
     };
@@ -65,7 +66,7 @@ fn columns(report: &Report<'_>) -> Markup {
             tr {
                 th scope="row" { (column.name) }
                 td { @match column.kind { ColumnKind::Numeric => "numeric", _ => "categorical" } }
-                td.n { (percent(share(reference.missing, reference.rows))) }
+                td.n { (maybe_percent(share(reference.missing, reference.rows))) }
                 td { (values(column, reference)) }
             }
         }
@@ -141,9 +142,4 @@ fn files(report: &Report<'_>) -> Markup {
             (table("Files of the data repo", &["file", "#rows", "digest"], rows))
         }
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "numbers of rows")]
-fn share(part: usize, whole: usize) -> f64 {
-    part as f64 / whole.max(1) as f64
 }

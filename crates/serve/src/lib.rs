@@ -1,9 +1,9 @@
 //! Serves a model package over HTTP, to the Seldon v1 protocol and the Open
 //! Inference Protocol at once.
 //!
-//! One core of prediction stands under all doors: a protocol ([`seldon`],
-//! [`oip`]) decodes a request into the model's features, [`predict`] runs the
-//! graph on threads of its own, and the protocol encodes the answer. [`http`]
+//! One core of prediction stands under all doors: a protocol (`seldon`,
+//! `oip`) decodes a request into the model's features, `predict` runs the
+//! graph on threads of its own, and the protocol encodes the answer. `http`
 //! joins the protocols to one router, [`run`] leads the process from its
 //! settings to its end.
 

@@ -12,6 +12,7 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_A
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use http_body_util::LengthLimitError;
 use serde::Serialize;
 
 use crate::problem::Problem;
@@ -39,8 +40,8 @@ pub(crate) async fn read(request: Request, limit: usize) -> Result<(Parts, Bytes
         )));
     }
     let bytes = to_bytes(body, limit).await.map_err(|error| {
-        let too_long = std::error::Error::source(&error)
-            .is_some_and(|source| source.to_string().contains("length limit"));
+        let too_long =
+            std::error::Error::source(&error).is_some_and(|source| source.is::<LengthLimitError>());
         if too_long {
             Problem::TooLarge(limit)
         } else {

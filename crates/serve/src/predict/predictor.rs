@@ -121,14 +121,18 @@ impl Predictor {
     ///
     /// # Errors
     ///
-    /// When the graph fails, or gives another shape than the description says.
+    /// When the graph fails, or gives a number that JSON cannot hold.
     pub(crate) fn predict(
         &self,
         lane: &Lane,
         features: Vec<f32>,
     ) -> Result<Prediction, SessionError> {
         let input = self.shaped(features);
-        first(self.session.run_on(lane, input)?)
+        let prediction = first(self.session.run_on(lane, input)?)?;
+        match prediction.values.iter().find(|value| !value.is_finite()) {
+            Some(value) => Err(SessionError::Run(format!("it gave {value} for a row"))),
+            None => Ok(prediction),
+        }
     }
 
     /// The class with the highest value of a row; the first of equals.

@@ -13,3 +13,5 @@ mod oip;
 mod seldon;
 mod settings;
 mod support;
+
+use support::onnx;

@@ -1,5 +1,8 @@
 //! The Seldon v1 protocol.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use serde_json::{Value, json};
 
 use crate::support::client::Client;
@@ -460,4 +463,33 @@ fn a_body_beyond_the_limit() {
     let answer = server.post(PREDICT, &format!("{fits}{}", " ".repeat(40)));
     assert_eq!(answer.status, 413);
     assert!(info(&answer.body).contains("40 bytes"), "{}", answer.body);
+}
+
+#[test]
+fn a_chunked_body_beyond_the_limit() {
+    let package = package::identity();
+    let server = Server::ready(command(package.folder()).args(["--max-body", "40"]));
+    let mut stream = TcpStream::connect(&server.http).unwrap();
+    let head = "Host: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked";
+    let chunk = format!("30\r\n{}\r\n", " ".repeat(0x30));
+    let request = format!("POST {PREDICT} HTTP/1.1\r\n{head}\r\n\r\n{chunk}");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 413");
+}
+
+#[test]
+fn a_model_that_fails() {
+    let mut server = Server::start(&package::double());
+    let answer = server.post(PREDICT, r#"{"data":{"ndarray":[[3e38]]}}"#);
+    let status = json!({
+        "code": -1, "info": "the graph failed: it gave inf for a row",
+        "reason": "MICROSERVICE_INTERNAL_ERROR", "status": 1,
+    });
+    let reply: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!((answer.status, reply), (500, json!({ "status": status })));
+    assert_eq!(server.line("prediction failed")["level"], "ERROR");
+    let answer = server.post(PREDICT, r#"{"data":{"ndarray":[[3]]}}"#);
+    assert_eq!(answer.status, 200);
 }

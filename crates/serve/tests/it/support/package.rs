@@ -9,7 +9,7 @@ use model::{
 };
 use tempfile::TempDir;
 
-use super::onnx;
+use crate::onnx;
 
 /// The version of every package here.
 pub(crate) const VERSION: &str = "2c0d5a3c8e5f";
@@ -68,11 +68,20 @@ pub(crate) fn mixed() -> Package {
 
 /// A regression that gives its only column back.
 pub(crate) fn identity() -> Package {
+    scaled("identity", 1.0)
+}
+
+/// A regression that gives twice its only column, which may be too large.
+pub(crate) fn double() -> Package {
+    scaled("double", 2.0)
+}
+
+fn scaled(name: &str, factor: f32) -> Package {
     package(&Model {
-        name: "identity",
+        name,
         labels: &[],
         columns: vec![numeric("x", false)],
-        weights: &[&[1.0]],
+        weights: &[&[factor]],
         bias: &[0.0],
         fill: &[0.0],
     })

@@ -10,6 +10,8 @@
 
 #[path = "local/case.rs"]
 mod case;
+#[path = "local/containers.rs"]
+mod containers;
 #[path = "local/jobs.rs"]
 mod jobs;
 #[path = "local/killed.rs"]

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use rustix::process::geteuid;
+use walkdir::WalkDir;
 
 use super::launch::Call;
 use super::process::Start;
@@ -57,7 +58,7 @@ pub(super) fn datum(call: Call<'_>) -> Result<Start> {
     command.args(["--network", "none"]);
     match user()? {
         Some(user) => drop(command.args(["--user", &user])),
-        None => let_everybody_write(&call.pfs.join("out"))?,
+        None => let_everybody_write(call.pfs)?,
     }
     command.args(["--mount", &bind(call.pfs, "/pfs")]);
     if let Some(folder) = call.working_dir {
@@ -95,7 +96,17 @@ fn user() -> Result<Option<String>> {
     Ok((!caller.is_root()).then(|| format!("{}:0", caller.as_raw())))
 }
 
+/// A worker's files belong to its program; these are lent to another user.
 fn let_everybody_write(folder: &Path) -> Result<()> {
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o777))
-        .with_context(|| format!("cannot set the mode of {}", folder.display()))
+    for entry in WalkDir::new(folder) {
+        let entry = entry?;
+        let mode = if entry.file_type().is_dir() {
+            0o777
+        } else {
+            0o666
+        };
+        fs::set_permissions(entry.path(), fs::Permissions::from_mode(mode))
+            .with_context(|| format!("cannot set the mode of {}", entry.path().display()))?;
+    }
+    Ok(())
 }

@@ -1,10 +1,11 @@
 //! A use case of its own for each test, in a workspace that all share, so that the
 //! stand-ins are compiled once.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Once;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,25 @@ pub(crate) struct Case {
 /// A run that goes on; killed when dropped.
 pub(crate) struct Running {
     pub(crate) child: Child,
+    log: PathBuf,
+}
+
+impl Running {
+    /// Waits until it does nothing but serve.
+    pub(crate) fn serves(&self) {
+        eventually("serving", || {
+            fs::read_to_string(&self.log)
+                .unwrap()
+                .contains("Ctrl-C ends it")
+        });
+    }
+
+    /// As Ctrl-C, or `kill`.
+    pub(crate) fn interrupt(&self) {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill").arg(pid).status().unwrap();
+        assert!(status.success());
+    }
 }
 
 impl Drop for Running {
@@ -44,7 +64,8 @@ impl Drop for Running {
     }
 }
 
-fn root() -> PathBuf {
+/// The workspace of all use cases.
+pub(crate) fn root() -> PathBuf {
     static PREPARED: Once = Once::new();
     let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("local");
     PREPARED.call_once(|| {
@@ -62,13 +83,20 @@ fn root() -> PathBuf {
     root
 }
 
+/// A port that is nobody else's: another one for each test and each test process,
+/// and none that the system gives to outgoing connections.
+fn port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = std::process::id() % 500 * 24 + NEXT.fetch_add(1, Ordering::SeqCst) % 24;
+    20_000 + u16::try_from(number).unwrap()
+}
+
 impl Case {
     /// A new use case with three rows of data.
     pub(crate) fn new(name: &str) -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let case = Self {
             name: name.to_owned(),
-            port: port.local_addr().unwrap().port(),
+            port: port(),
         };
         let _ = fs::remove_dir_all(case.source());
         let _ = fs::remove_dir_all(case.state());
@@ -90,6 +118,10 @@ impl Case {
 
     pub(crate) fn write(&self, file: &str, text: &str) {
         fs::write(self.source().join(file), text).unwrap();
+    }
+
+    pub(crate) fn read(&self, file: &Path) -> String {
+        fs::read_to_string(self.source().join(file)).unwrap()
     }
 
     /// What the stand-in for train does.
@@ -136,11 +168,15 @@ impl Case {
         said
     }
 
-    pub(crate) fn start(&self) -> Running {
-        let mut command = self.command(&[]);
-        command.stdout(Stdio::null()).stderr(Stdio::null());
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        let log = root().join(format!("{}.log", self.name));
+        let mut command = self.command(arguments);
+        command
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).unwrap());
         Running {
             child: command.spawn().unwrap(),
+            log,
         }
     }
 

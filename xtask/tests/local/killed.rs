@@ -12,7 +12,7 @@ use crate::case::{Case, eventually, is_alive, json};
 fn a_killed_run_is_continued_under_its_id() {
     let case = Case::new("hanging");
     case.mode("hang");
-    let mut run = case.start();
+    let mut run = case.start(&[]);
     let state = || case.jobs("model").first().map(|job| job["state"].clone());
     eventually("the job", || case.noted("job") == 1 && state().is_some());
     let note = fs::read_dir(case.state().join("processes/job"))
@@ -27,7 +27,7 @@ fn a_killed_run_is_continued_under_its_id() {
     assert_eq!(state().unwrap(), "JOB_RUNNING");
     let id = case.head("data").unwrap()["id"].clone();
 
-    let mut run = case.start();
+    let mut run = case.start(&[]);
     eventually("the end of the program", || !is_alive(&pid));
     eventually("the second job", || case.noted("job") == 1);
     run.child.kill().unwrap();
@@ -49,7 +49,7 @@ fn killed_at_any_moment_every_commit_is_whole() {
     let mut ended = 0;
     for round in 4.. {
         case.rows(round);
-        let mut run = case.start();
+        let mut run = case.start(&[]);
         let started = Instant::now();
         while started.elapsed() < delay && case.noted("serve") == 0 {
             thread::sleep(Duration::from_millis(1));

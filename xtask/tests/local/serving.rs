@@ -16,20 +16,13 @@ fn served(case: &Case) -> Option<u64> {
 }
 
 fn serving(case: &Case) -> Running {
-    let run = case.start();
-    eventually("serving", || served(case).is_some());
+    let run = case.start(&[]);
+    run.serves();
     run
 }
 
 fn stop(mut run: Running) {
-    let pid = run.child.id().to_string();
-    assert!(
-        std::process::Command::new("kill")
-            .arg(pid)
-            .status()
-            .unwrap()
-            .success()
-    );
+    run.interrupt();
     assert!(
         run.child.wait().unwrap().success(),
         "Ctrl-C is an orderly end"

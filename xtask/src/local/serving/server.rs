@@ -23,6 +23,9 @@ use crate::local::state::State;
 /// Where a model is mounted in a container.
 const MODEL_MOUNT: &str = "/mnt/models";
 
+/// How often a server that ends before it is ready is started.
+const STARTS: u32 = 3;
+
 /// How often a server is asked whether it is ready.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -51,8 +54,26 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts the server of a manifest on free ports.
-    pub(super) fn start(host: Host<'_>, wanted: &Wanted) -> Result<Self> {
+    /// Starts the server of a manifest on free ports and waits until it is ready.
+    ///
+    /// # Errors
+    ///
+    /// When it ends again and again, or its deadline passes, before it is ready.
+    pub(super) fn ready(host: Host<'_>, wanted: &Wanted) -> Result<Self> {
+        let mut attempt = 1;
+        loop {
+            let mut server = Self::start(host, wanted)?;
+            match server.wait_ready() {
+                Ok(()) => return Ok(server),
+                // A container that ends is started again. Here it also helps against
+                // a port that somebody else took before the server could.
+                Err(_) if attempt < STARTS && !server.runs() => attempt += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn start(host: Host<'_>, wanted: &Wanted) -> Result<Self> {
         let manifest = wanted.manifest.clone();
         let model = manifest
             .model_uri()
@@ -85,7 +106,7 @@ impl Server {
     /// # Errors
     ///
     /// When the server ends, or its deadline passes, before it is ready.
-    pub(super) fn wait_ready(&mut self) -> Result<()> {
+    fn wait_ready(&mut self) -> Result<()> {
         let deadline = Instant::now() + self.manifest.progress_deadline;
         loop {
             if let Some(status) = self.process.ended()? {

@@ -39,6 +39,9 @@ pub(crate) struct Supervisor<'a> {
 struct Deployment {
     front: Front,
     server: Option<Server>,
+    /// The generation that was ready last.
+    last_ready: Option<String>,
+    /// When a server that ended may be started again.
     not_before: Instant,
 }
 
@@ -107,54 +110,55 @@ impl<'a> Supervisor<'a> {
         }
     }
 
+    /// Looks after one deployment: what has ended, what is wanted now.
     fn mind(&mut self, wanted: &Wanted) -> Result<()> {
-        let host = self.host;
+        let state = self.host.state;
         let name = &wanted.manifest.name;
         let Some(deployment) = self.deployments.get_mut(name) else {
             return Ok(());
         };
         deployment.look_after(name);
-        if deployment.generation() == Some(&wanted.generation) {
-            return Ok(());
-        }
-        let status = Status::read(host.state, name);
-        let has_failed = status.is_some_and(|status| {
+        let has_failed = |status: &Status| {
             status.generation == wanted.generation && status.phase == Phase::Failed
-        });
-        if has_failed || Instant::now() < deployment.not_before {
+        };
+        if deployment.generation() == Some(&wanted.generation)
+            || Status::read(state, name).is_some_and(|status| has_failed(&status))
+            || Instant::now() < deployment.not_before
+        {
             return Ok(());
         }
-        let mut status = Status {
-            generation: wanted.generation.clone(),
-            phase: Phase::Starting,
-            url: None,
-            reason: None,
-        };
-        status.write(host.state, name)?;
-        let started = Server::start(host, wanted).and_then(|mut server| {
-            server.wait_ready()?;
-            Ok(server)
-        });
-        match started {
+        wanted.status(Phase::Starting).write(state, name)?;
+        let status = match Server::ready(self.host, wanted) {
             Ok(server) => {
-                deployment.front.switch(server.target.clone());
-                if let Some(old) = deployment.server.replace(server) {
-                    let hurry = Arc::clone(&self.hurry);
-                    self.draining.push(thread::spawn(move || old.drain(&hurry)));
-                }
-                status.phase = Phase::Ready;
-                status.url = Some(deployment.url());
+                let old = deployment.switch(server);
+                let url = Some(deployment.url());
+                deployment.announce(name);
+                self.draining.extend(old.map(|old| drain(old, &self.hurry)));
+                let status = wanted.status(Phase::Ready);
+                Status { url, ..status }
+            }
+            Err(error) if deployment.was_ready(wanted) => {
+                report::warning(format!("{name} did not start again: {error:#}"));
+                deployment.not_before = Instant::now() + RESTART * 10;
+                wanted.status(Phase::Starting)
             }
             Err(error) => {
-                status.phase = Phase::Failed;
-                status.reason = Some(format!("{error:#}"));
+                if deployment.server.is_some() && !interrupt::requested() {
+                    report::warning(format!("{name} goes on with the version before"));
+                }
+                let reason = Some(format!("{error:#}"));
+                let status = wanted.status(Phase::Failed);
+                Status { reason, ..status }
             }
-        }
-        if !interrupt::requested() {
-            deployment.announce(name, &status);
-        }
-        status.write(host.state, name)
+        };
+        status.write(state, name)
     }
+}
+
+/// Lets a server end in its own time.
+fn drain(server: Server, hurry: &Arc<AtomicBool>) -> JoinHandle<()> {
+    let hurry = Arc::clone(hurry);
+    thread::spawn(move || server.drain(&hurry))
 }
 
 impl Drop for Supervisor<'_> {
@@ -165,11 +169,8 @@ impl Drop for Supervisor<'_> {
             // No new connections first, then an end to those that are open.
             drop(front);
             let _ = Status::forget(self.host.state, &name);
-            if let Some(server) = server {
-                let hurry = Arc::clone(&self.hurry);
-                self.draining
-                    .push(thread::spawn(move || server.drain(&hurry)));
-            }
+            self.draining
+                .extend(server.map(|server| drain(server, &self.hurry)));
         }
         for thread in self.draining.drain(..) {
             // A panic in there has been printed.
@@ -183,6 +184,7 @@ impl Deployment {
         Self {
             front,
             server: None,
+            last_ready: None,
             not_before: Instant::now(),
         }
     }
@@ -206,16 +208,22 @@ impl Deployment {
         }
     }
 
-    fn announce(&self, name: &str, status: &Status) {
-        match (&status.reason, &self.server) {
-            (None, Some(server)) => {
-                let log = server.log.display();
-                report::status("Serving", format!("{name} at {} (log: {log})", self.url()));
-            }
-            (Some(_), Some(_)) => {
-                report::warning(format!("{name} goes on with the version before"));
-            }
-            _ => {}
+    /// Sends new connections to `server` and gives the one before.
+    fn switch(&mut self, server: Server) -> Option<Server> {
+        self.front.switch(server.target.clone());
+        self.last_ready = Some(server.generation.clone());
+        self.server.replace(server)
+    }
+
+    /// Whether this very version was ready before: then it may become so again.
+    fn was_ready(&self, wanted: &Wanted) -> bool {
+        self.last_ready.as_ref() == Some(&wanted.generation)
+    }
+
+    fn announce(&self, name: &str) {
+        if let Some(server) = &self.server {
+            let log = server.log.display();
+            report::status("Serving", format!("{name} at {} (log: {log})", self.url()));
         }
     }
 }

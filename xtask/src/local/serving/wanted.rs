@@ -61,6 +61,16 @@ impl Wanted {
         })
     }
 
+    /// A status of this generation, without its details.
+    pub(super) fn status(&self, phase: Phase) -> Status {
+        Status {
+            generation: self.generation.clone(),
+            phase,
+            url: None,
+            reason: None,
+        }
+    }
+
     /// Everything that is to be served.
     pub(crate) fn all(state: &State) -> Result<Vec<Self>> {
         let mut all = Vec::new();

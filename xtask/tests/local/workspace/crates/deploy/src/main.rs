@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::{env, fs};
 
 fn main() {
-    let pfs = PathBuf::from(env::var("PFS_ROOT").unwrap());
+    let pfs = PathBuf::from(env::var("PFS_ROOT").unwrap_or("/pfs".to_owned()));
     let name = env::args().nth(1).unwrap();
     let info = fs::read_to_string(pfs.join("data/model-info.yaml")).unwrap();
     let value = |key: &str| {

@@ -21,7 +21,8 @@ fn main() {
     let draining = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::clone(&draining)).unwrap();
     let port = env::var("PREDICTIVE_UNIT_HTTP_SERVICE_PORT").unwrap();
-    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).unwrap();
+    let host = env::var("SERVE_HOST").unwrap_or("0.0.0.0".to_owned());
+    let listener = TcpListener::bind(format!("{host}:{port}")).unwrap();
     listener.set_nonblocking(true).unwrap();
     println!("serving {rows} rows");
     let mut until = None;

@@ -6,7 +6,7 @@ use std::{env, fs, process, thread, time::Duration};
 
 fn main() {
     let variable = |name: &str| env::var(name).unwrap();
-    let pfs = PathBuf::from(variable("PFS_ROOT"));
+    let pfs = PathBuf::from(env::var("PFS_ROOT").unwrap_or("/pfs".to_owned()));
     assert_eq!(PathBuf::from(variable("data")), pfs.join("data"));
     let mode = fs::read_to_string(pfs.join("experiment/experiment.yaml")).unwrap();
     println!("training in mode {}", mode.trim());

@@ -112,7 +112,7 @@ impl Server {
             if let Some(status) = self.process.ended()? {
                 bail!(
                     "the server ended with {status} before it was ready{}",
-                    tail(&self.log)
+                    self.said()
                 );
             }
             if self.is_ready() {
@@ -123,13 +123,15 @@ impl Server {
             }
             if Instant::now() >= deadline {
                 let seconds = self.manifest.progress_deadline.as_secs();
-                bail!(
-                    "the server was not ready within {seconds} s{}",
-                    tail(&self.log)
-                );
+                bail!("the server was not ready within {seconds} s{}", self.said());
             }
             thread::sleep(PAUSE);
         }
+    }
+
+    /// The end of its log and where the rest is.
+    fn said(&self) -> String {
+        format!("{}\n  whole log: {}", tail(&self.log), self.log.display())
     }
 
     fn is_ready(&self) -> bool {

@@ -222,7 +222,8 @@ impl Deployment {
 
     fn announce(&self, name: &str, state: &State) {
         if let Some(server) = &self.server {
-            report::status("Serving", format!("{name} at {}", self.url()));
+            let model = server.model().unwrap_or("no model");
+            report::status("Serving", format!("{name} ({model}) at {}", self.url()));
             report::status("Log", state.short(&server.log));
         }
     }

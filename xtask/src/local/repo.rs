@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use super::publish;
@@ -123,14 +123,22 @@ impl Repo {
     ///
     /// # Errors
     ///
-    /// When a file cannot be copied. The head is then as before.
+    /// When a file cannot be copied, or the head has this ID already. The head is
+    /// then as before.
     pub(super) fn commit(&self, id: &str, sources: &Sources, job: Option<Job>) -> Result<Commit> {
+        let head = self.head()?.map(|head| head.id);
+        if head.as_deref() == Some(id) {
+            bail!(
+                "{}@{id} is there already; a commit never changes",
+                self.name
+            );
+        }
         let commits = self.folder.join("commits");
         let staged = publish::stage(&commits)?;
         let files = tree::copy(sources, &staged.path().join("files"))?;
         let commit = Commit {
             id: id.to_owned(),
-            parent: self.head()?.map(|head| head.id),
+            parent: head,
             created: now(),
             job,
             files,
@@ -170,6 +178,7 @@ mod tests {
         let second = repo.commit(&new_id(), &sources, None).unwrap();
         assert_eq!(second.parent, Some(first.id.clone()));
         assert_eq!(repo.head().unwrap().unwrap().files, second.files);
+        assert!(repo.commit(&second.id, &sources, None).is_err());
         assert_eq!(fs::read(repo.files(&first.id).join("a.csv")).unwrap(), b"1");
         assert!(repo.has(&first.id).unwrap() && !repo.has(&new_id()).unwrap());
     }

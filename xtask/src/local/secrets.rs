@@ -12,6 +12,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
+use crate::descriptor::Secret;
+
 /// Where secrets are looked up.
 #[derive(Debug, Clone)]
 pub(super) struct Secrets {
@@ -31,6 +33,21 @@ impl Secrets {
     pub(super) fn of(root: &Path) -> Self {
         let root = root.to_owned();
         Self { root }
+    }
+
+    /// What secrets give to a program, by variable.
+    ///
+    /// # Errors
+    ///
+    /// When one has no value here.
+    pub(super) fn variables(&self, secrets: &[Secret]) -> Result<Vec<(String, String)>> {
+        let mut variables = Vec::new();
+        for secret in secrets {
+            if let (Some(variable), Some(key)) = (&secret.env_var, &secret.key) {
+                variables.push((variable.clone(), self.get(&secret.name, key)?));
+            }
+        }
+        Ok(variables)
     }
 
     /// The value of `key` in the secret `name`.

@@ -16,7 +16,7 @@
 //! ```
 
 use std::fs::{self, File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::{Display, Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ use crate::{interrupt, report};
 /// The folder of a use case's state.
 #[derive(Debug)]
 pub(super) struct State {
+    workspace: PathBuf,
     root: PathBuf,
 }
 
@@ -40,12 +41,18 @@ pub(super) struct Lock {
 }
 
 impl State {
-    /// The state of `use_case` in the workspace at `root`.
-    pub(super) fn open(root: &Path, use_case: &str) -> Result<Self> {
-        let root = root.join(".local").join(use_case);
+    /// The state of `use_case` in the `workspace`.
+    pub(super) fn open(workspace: &Path, use_case: &str) -> Result<Self> {
+        let root = workspace.join(".local").join(use_case);
         fs::create_dir_all(&root)
             .with_context(|| format!("cannot make the folder {}", root.display()))?;
-        Ok(Self { root })
+        let workspace = workspace.to_owned();
+        Ok(Self { workspace, root })
+    }
+
+    /// A path for people: those below the workspace are told from there.
+    pub(super) fn short<'a>(&self, path: &'a Path) -> Display<'a> {
+        path.strip_prefix(&self.workspace).unwrap_or(path).display()
     }
 
     pub(super) fn repo(&self, name: &str) -> Repo {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::case::Case;
+use crate::case::{Case, root};
 
 #[test]
 fn from_data_to_a_prediction_and_nothing_twice() {
@@ -183,4 +183,91 @@ fn a_glob_makes_datums_and_only_new_ones_run() {
         1,
         "a vanished datum goes: {datums}"
     );
+}
+
+/// The descriptor of the pipeline `model` with more fields.
+fn training(more: &str, transform: &str) -> String {
+    format!(
+        r#"{{"pipeline": {{"name": "model"}}, "input": {{"cross": [
+          {{"pfs": {{"name": "data", "repo": "data", "glob": "/"}}}},
+          {{"pfs": {{"name": "experiment", "repo": "experiment", "glob": "/"}}}}]}}, {more}
+          "transform": {{"image": "train", "cmd": ["/train"] {transform}}}}}"#
+    )
+}
+
+#[test]
+fn time_limits_tries_and_accepted_codes() {
+    let case = Case::new("limits");
+    let file = "training-pipeline.json";
+    case.mode("hang");
+    case.write(
+        file,
+        &training(r#""datum_timeout": "0.3s", "datum_tries": 2,"#, ""),
+    );
+    let said = case.fails(&[]);
+    assert!(said.contains("its time was up"), "{said}");
+    let job = case.jobs("model").remove(0);
+    assert_eq!(job["state"], "JOB_FAILURE");
+    let log = case
+        .state()
+        .join("jobs/model")
+        .join(job["id"].as_str().unwrap());
+    let log = fs::read_to_string(log.join("log")).unwrap();
+    assert_eq!(log.matches("training in mode hang").count(), 2);
+
+    case.write(file, &training(r#""jobTimeout": "0.3s","#, ""));
+    case.fails(&[]);
+    let states: Vec<_> = case
+        .jobs("model")
+        .into_iter()
+        .map(|job| job["state"].clone())
+        .collect();
+    assert!(states.contains(&"JOB_KILLED".into()), "{states:?}");
+
+    case.mode("fail");
+    case.write(file, &training("", r#", "accept_return_code": [3]"#));
+    let said = case.fails(&[]);
+    assert!(
+        said.contains("Finished model"),
+        "exit status 3 is a success: {said}"
+    );
+    assert!(
+        said.contains("rollout failed"),
+        "and the next program finds no model: {said}"
+    );
+}
+
+#[test]
+fn a_secret_reaches_the_program_and_nothing_else() {
+    let case = Case::new("secretive");
+    let secret =
+        r#", "secrets": [{"name": "stand-in-secret", "key": "k", "env_var": "THE_SECRET"}]"#;
+    case.write("training-pipeline.json", &training("", secret));
+    let folder = root().join(".local/secrets");
+    let _ = fs::remove_dir_all(&folder);
+    let said = case.fails(&[]);
+    assert!(
+        said.contains("stand-in-secret") && said.contains("write it to"),
+        "{said}"
+    );
+    assert!(case.head("data").is_none(), "nothing has run");
+
+    fs::create_dir_all(&folder).unwrap();
+    let text = "kind: Secret\nstringData: {k: very-confidential}\n";
+    fs::write(folder.join("stand-in-secret.yaml"), text).unwrap();
+    let said = case.succeeds(&[]);
+    let environment = fs::read_to_string(case.files("model").join("environment")).unwrap();
+    assert!(environment.lines().any(|line| line == "THE_SECRET"));
+    assert!(!said.contains("very-confidential"));
+    for entry in walkdir::WalkDir::new(case.state()) {
+        let entry = entry.unwrap();
+        if entry.file_type().is_file() {
+            let text = fs::read_to_string(entry.path()).unwrap();
+            assert!(
+                !text.contains("very-confidential"),
+                "{}",
+                entry.path().display()
+            );
+        }
+    }
 }

@@ -39,7 +39,7 @@ impl Work<'_> {
         let sources = tree::list(&scratch.join("pfs/out"))?;
         let done = Processed {
             hash: datum.hash(&self.settings.salt),
-            job: self.runner.id.to_owned(),
+            job: self.id.clone(),
             files: sources.keys().cloned().collect(),
             id,
         };
@@ -72,7 +72,7 @@ impl Work<'_> {
         let transform = &self.pipeline.spec.transform;
         let short = |id: &str| id.chars().take(8).collect::<String>();
         let (use_case, pipeline) = (self.runner.use_case, self.pipeline.name());
-        let (job, id) = (short(self.runner.id), short(&datum.id()));
+        let (job, id) = (short(&self.id), short(&datum.id()));
         let stdin = transform.stdin.iter();
         Call {
             image: &transform.image,
@@ -105,8 +105,8 @@ impl Work<'_> {
             owned("PPS_PIPELINE_NAME", self.pipeline.name()),
             owned("PPS_PROJECT_NAME", DEFAULT_PROJECT),
             owned("PPS_SPEC_COMMIT", &self.settings.spec_commit),
-            owned("PACH_JOB_ID", self.runner.id),
-            owned("PACH_OUTPUT_COMMIT_ID", self.runner.id),
+            owned("PACH_JOB_ID", &self.id),
+            owned("PACH_OUTPUT_COMMIT_ID", &self.id),
             owned("PACH_DATUM_ID", &datum.id()),
         ]);
         for part in &datum.parts {

@@ -72,7 +72,13 @@ impl Runner<'_> {
             let head = Box::new(head.clone());
             return Ok(Outcome::Skipped { head, changed });
         }
-        let folder = self.state.job(pipeline.name(), self.id);
+        // The event of a killed run may have made a commit of the descriptor before.
+        let is_taken = head.as_ref().is_some_and(|head| head.id == self.id);
+        let id = if is_taken {
+            repo::new_id()
+        } else {
+            self.id.to_owned()
+        };
         let provenance = |(repo, commit): (&String, &Commit)| Provenance {
             repo: repo.clone(),
             commit: commit.id.clone(),
@@ -80,9 +86,10 @@ impl Runner<'_> {
         let work = Work {
             runner: self,
             pipeline,
-            secrets: self.secret_values(pipeline)?,
+            secrets: self.secrets.variables(&pipeline.spec.transform.secrets)?,
             inputs: commits.iter().map(provenance).collect(),
-            log: folder.join("log"),
+            log: self.state.job(pipeline.name(), &id).join("log"),
+            id,
             deadline: deadline(pipeline.spec.job_timeout.as_deref()),
             started: repo::now(),
             settings,
@@ -100,21 +107,6 @@ impl Runner<'_> {
             Ok((name.clone(), head))
         };
         repos.map(read).collect()
-    }
-
-    /// The secrets of a pipeline, by variable.
-    ///
-    /// # Errors
-    ///
-    /// When one has no value here.
-    pub(super) fn secret_values(&self, pipeline: &Descriptor) -> Result<Vec<(String, String)>> {
-        let mut values = Vec::new();
-        for secret in &pipeline.spec.transform.secrets {
-            if let (Some(variable), Some(key)) = (&secret.env_var, &secret.key) {
-                values.push((variable.clone(), self.secrets.get(&secret.name, key)?));
-            }
-        }
-        Ok(values)
     }
 }
 

@@ -20,6 +20,8 @@ use crate::local::tree::Sources;
 pub(super) struct Work<'a> {
     pub(super) runner: &'a Runner<'a>,
     pub(super) pipeline: &'a Descriptor,
+    /// The ID of the job and of its commit.
+    pub(super) id: String,
     pub(super) settings: Settings,
     /// The values of the secrets, by variable.
     pub(super) secrets: Vec<(String, String)>,
@@ -86,7 +88,7 @@ impl Work<'_> {
             datums: output.done.clone(),
         };
         let repo = self.runner.state.repo(self.pipeline.name());
-        let commit = repo.commit(self.runner.id, &output.sources(), Some(job))?;
+        let commit = repo.commit(&self.id, &output.sources(), Some(job))?;
         record("JOB_SUCCESS", None, &output)?;
         publish::remove(&self.runner.state.scratch())?;
         Ok(Outcome::Success(Box::new(commit)))
@@ -148,7 +150,7 @@ impl Work<'_> {
     ) -> Result<()> {
         let record = Record {
             pipeline: self.pipeline.name(),
-            id: self.runner.id,
+            id: &self.id,
             state,
             reason,
             started: self.started,

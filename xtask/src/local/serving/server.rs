@@ -29,6 +29,9 @@ const STARTS: u32 = 3;
 /// How often a server is asked whether it is ready.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// Two signals of one kind become one if the first is not taken yet.
+const SECOND_SIGNAL: Duration = Duration::from_millis(100);
+
 /// The longest that a server without open connections may take to end once
 /// nobody waits for it.
 const HURRY: Duration = Duration::from_secs(3);
@@ -112,7 +115,7 @@ impl Server {
             if let Some(status) = self.process.ended()? {
                 bail!(
                     "the server ended with {status} before it was ready{}",
-                    tail(&self.log)
+                    self.said()
                 );
             }
             if self.is_ready() {
@@ -123,13 +126,15 @@ impl Server {
             }
             if Instant::now() >= deadline {
                 let seconds = self.manifest.progress_deadline.as_secs();
-                bail!(
-                    "the server was not ready within {seconds} s{}",
-                    tail(&self.log)
-                );
+                bail!("the server was not ready within {seconds} s{}", self.said());
             }
             thread::sleep(PAUSE);
         }
+    }
+
+    /// The end of its log and where the rest is.
+    fn said(&self) -> String {
+        format!("{}\n  whole log: {}", tail(&self.log), self.log.display())
     }
 
     fn is_ready(&self) -> bool {
@@ -141,6 +146,11 @@ impl Server {
         let url = format!("http://127.0.0.1:{}{}", self.port, probe.path);
         let asked = minreq::get(url).with_timeout(1).send();
         asked.is_ok_and(|answer| (200..400).contains(&answer.status_code))
+    }
+
+    /// The URI of the model that it serves.
+    pub(super) fn model(&self) -> Option<&str> {
+        self.manifest.model_uri()
     }
 
     /// Whether it still runs.
@@ -155,7 +165,8 @@ impl Server {
         let asked = Instant::now();
         let mut hurried = None;
         while self.runs() && asked.elapsed() < self.manifest.grace_period {
-            if hurry.load(Ordering::SeqCst) && self.target.connections() == 0 {
+            let is_idle = self.target.connections() == 0;
+            if hurry.load(Ordering::SeqCst) && is_idle && asked.elapsed() >= SECOND_SIGNAL {
                 // A second signal ends serve's wait for the cluster to notice.
                 let since = *hurried.get_or_insert_with(|| {
                     self.process.terminate();

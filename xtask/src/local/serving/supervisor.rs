@@ -132,7 +132,7 @@ impl<'a> Supervisor<'a> {
             Ok(server) => {
                 let old = deployment.switch(server);
                 let url = Some(deployment.url());
-                deployment.announce(name);
+                deployment.announce(name, state);
                 self.draining.extend(old.map(|old| drain(old, &self.hurry)));
                 let status = wanted.status(Phase::Ready);
                 Status { url, ..status }
@@ -220,10 +220,11 @@ impl Deployment {
         self.last_ready.as_ref() == Some(&wanted.generation)
     }
 
-    fn announce(&self, name: &str) {
+    fn announce(&self, name: &str, state: &State) {
         if let Some(server) = &self.server {
-            let log = server.log.display();
-            report::status("Serving", format!("{name} at {} (log: {log})", self.url()));
+            let model = server.model().unwrap_or("no model");
+            report::status("Serving", format!("{name} ({model}) at {}", self.url()));
+            report::status("Log", state.short(&server.log));
         }
     }
 }

@@ -80,14 +80,19 @@ impl Wanted {
         for entry in entries {
             let path = entry?.path();
             if path.extension().is_some_and(|end| end == "yaml") {
-                all.push(Self::read(&path)?);
+                all.push(Self::read_file(&path)?);
             }
         }
         all.sort_by(|a, b| a.manifest.name.cmp(&b.manifest.name));
         Ok(all)
     }
 
-    fn read(path: &Path) -> Result<Self> {
+    /// What is wanted of a deployment.
+    pub(crate) fn read(state: &State, name: &str) -> Result<Self> {
+        Self::read_file(&yaml(state, name))
+    }
+
+    fn read_file(path: &Path) -> Result<Self> {
         let text =
             fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         Self::parse(&text).with_context(|| path.display().to_string())

@@ -1,0 +1,138 @@
+//! Serves what the pipelines have made, and shows a prediction.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use super::Run;
+use crate::local::predict::{self, Question};
+use crate::local::repo::Commit;
+use crate::local::serving::{Manifest, Phase, Status, Supervisor, Wanted, model_folder};
+use crate::local::state::State;
+use crate::{interrupt, report};
+
+/// How often the wanted state is looked at.
+const PAUSE: Duration = Duration::from_millis(100);
+
+impl Run<'_> {
+    /// Serves, or lets the run that already serves switch, and shows a prediction.
+    pub(super) fn serve(&self, all: &[Wanted]) -> Result<ExitCode> {
+        let mut supervisor = None;
+        for wanted in all {
+            let name = &wanted.manifest.name;
+            forget_failure(&self.state, wanted)?;
+            let (wanted, status) = self.follow(name, &mut supervisor)?;
+            match (status.phase, &status.url) {
+                (Phase::Ready, Some(url)) => self.predict(&wanted.manifest, url)?,
+                _ => bail!(
+                    "{name} is not served: {}",
+                    status.reason.unwrap_or_default()
+                ),
+            }
+        }
+        let Some(mut supervisor) = supervisor.filter(|_| !self.args.once) else {
+            return Ok(ExitCode::SUCCESS);
+        };
+        report::status(
+            "Ready",
+            "Ctrl-C ends it; run it again elsewhere to switch to a new version",
+        );
+        while !interrupt::requested() {
+            supervisor.sync()?;
+            thread::sleep(PAUSE);
+        }
+        report::status("Stopping", "the servers");
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Waits until what is wanted of a deployment is ready or has failed; that may
+    /// meanwhile be what another run has made. Becomes the supervisor where there is
+    /// none.
+    fn follow<'a>(
+        &'a self,
+        name: &str,
+        own: &mut Option<Supervisor<'a>>,
+    ) -> Result<(Wanted, Status)> {
+        let mut told = false;
+        loop {
+            if interrupt::requested() {
+                bail!("interrupted");
+            }
+            if own.is_none()
+                && let Some(lock) = self.state.try_lock_supervisor()?
+            {
+                let (use_case, port) = (&self.args.use_case, self.args.port);
+                *own = Some(Supervisor::new(
+                    &self.state,
+                    &self.launcher,
+                    &self.secrets,
+                    use_case,
+                    port,
+                    lock,
+                )?);
+            }
+            if let Some(supervisor) = own {
+                supervisor.sync()?;
+            } else if !std::mem::replace(&mut told, true) {
+                report::status("Waiting", "for the run that serves to switch");
+            }
+            let wanted = Wanted::read(&self.state, name)?;
+            let status = Status::read(&self.state, name);
+            let is_end = |status: &Status| {
+                status.generation == wanted.generation && status.phase != Phase::Starting
+            };
+            if let Some(status) = status.filter(is_end) {
+                return Ok((wanted, status));
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+
+    fn predict(&self, manifest: &Manifest, url: &str) -> Result<()> {
+        let Some(question) = self.question(manifest)? else {
+            report::warning(format!(
+                "no row of the data has all columns of the model; ask it yourself at {url}"
+            ));
+            return Ok(());
+        };
+        report::status("Asking", question.words());
+        println!("{}", question.ask(url)?);
+        report::status("Try", question.curl(url));
+        Ok(())
+    }
+
+    /// A row of the data for a model that lies here.
+    fn question(&self, manifest: &Manifest) -> Result<Option<Question>> {
+        let Some(uri) = manifest.model_uri() else {
+            return Ok(None);
+        };
+        let model = model_folder(&self.state, uri)?;
+        let mut data = Vec::new();
+        for source in &self.plan.sources {
+            let repo = self.state.repo(&source.repo);
+            if let Some(head) = repo.head()? {
+                data.push((repo.files(&head.id), head));
+            }
+        }
+        let data: Vec<(&Path, &Commit)> = data
+            .iter()
+            .map(|(path, head)| (path.as_path(), head))
+            .collect();
+        predict::question(&model, &data)
+    }
+}
+
+/// Lets a version that failed before be tried again.
+fn forget_failure(state: &State, wanted: &Wanted) -> Result<()> {
+    let name = &wanted.manifest.name;
+    let status = Status::read(state, name);
+    if status.is_some_and(|status| {
+        status.phase == Phase::Failed && status.generation == wanted.generation
+    }) {
+        Status::forget(state, name)?;
+    }
+    Ok(())
+}

@@ -1,11 +1,19 @@
 //! From a model version and the user's options to the objects that ought to be:
 //! pure functions, without a look at what is there.
 
+mod beside;
 mod container;
+mod detector;
+mod kserve;
+mod patch;
 mod seldon;
 
 use serde_json::Value;
 
+pub use beside::{BesideError, Role, beside};
+pub use detector::{Detector, DetectorKind, detectors};
+pub use kserve::inference_service;
+pub use patch::PatchError;
 pub use seldon::seldon_deployment;
 
 /// The value without the keys that hold null: an option that is not given leaves

@@ -7,5 +7,10 @@
 )]
 
 mod manifest;
+mod matrix;
 mod package;
+mod rollout;
+mod secrets;
+mod stub;
 mod support;
+mod traces;

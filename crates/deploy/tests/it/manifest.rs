@@ -21,6 +21,9 @@ fn golden() {
     for case in golden_cases() {
         let info = fs::read_to_string(case.join("model-info.yaml")).unwrap();
         let pfs = Pfs::new(&info);
+        if let Ok(overlay) = fs::read(case.join("overlay.yaml")) {
+            fs::write(pfs.path("data/overlay.yaml"), overlay).unwrap();
+        }
         let mut args = arguments(&case);
         args.extend(["--target".to_owned(), "manifest".to_owned()]);
         let output = pfs.deploy(&args).output().unwrap();
@@ -101,4 +104,56 @@ fn version_and_help() {
             .unwrap()
             .contains("Examples:")
     );
+}
+
+#[test]
+fn a_pod_that_is_none_is_refused() {
+    for (pod, said) in [
+        (
+            "{containers: [{name: iris-container, imagee: a}]}",
+            "pod.containers[0].imagee",
+        ),
+        (
+            "{containers: [{name: iris-container, env: 3}]}",
+            "at containers[0].env",
+        ),
+        ("{nodeNme: a}", "nodeNme"),
+        // Kubernetes knows it, the schema of Seldon drops it.
+        ("{hostUsers: false}", "hostUsers"),
+        ("[]", "must be a map"),
+    ] {
+        let pfs = Pfs::new(INFO);
+        fs::write(pfs.path("data/overlay.yaml"), format!("pod: {pod}\n")).unwrap();
+        let mut args = ARGS.to_vec();
+        args.extend(["--overlay", "/pfs/data/overlay.yaml"]);
+        let output = pfs.deploy(&args).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{pod}");
+        assert!(stderr(&output).contains(said), "{pod}: {}", stderr(&output));
+        assert!(pfs.out().is_empty());
+    }
+}
+
+#[test]
+fn what_a_target_cannot_do_is_wrong_usage() {
+    for (target, option, said) in [
+        ("manifest", "--canary=10", "no live version"),
+        ("manifest", "--detect-bucket-uri=gs://b", "no detectors"),
+        ("kserve", "--no-engine", "no sidecar"),
+        ("kserve", "--storage-secret=a", "--service-account"),
+        ("kserve", "--shadow", "plain Deployments"),
+        ("seldon-deploy", "--canary=10", "--prometheus"),
+        ("seldon-deploy", "--replicas=1", "SEL_URL"),
+    ] {
+        let pfs = Pfs::new(INFO);
+        let mut args = ARGS.to_vec();
+        args[5] = target;
+        args.push(option);
+        let output = pfs.deploy(&args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{target} {option}");
+        assert!(
+            stderr(&output).contains(said),
+            "{target} {option}: {}",
+            stderr(&output)
+        );
+    }
 }

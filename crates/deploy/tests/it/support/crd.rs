@@ -58,3 +58,9 @@ pub(crate) fn complaints(validator: &Validator, object: &Value) -> Vec<String> {
         .map(|error| format!("{}: {error}", error.instance_path()))
         .collect()
 }
+
+/// The validator of the CRD, read once in a test run.
+pub(crate) fn shared(variable: &str) -> &'static Validator {
+    static SHARED: std::sync::OnceLock<Validator> = std::sync::OnceLock::new();
+    SHARED.get_or_init(|| validator(variable))
+}

@@ -1,0 +1,458 @@
+//! Whether a rollout is done, has failed, or is under way.
+//!
+//! The operator's state alone proves nothing: right after a write it still says
+//! Available about the former version, falls back to Creating, and can say
+//! Available once more from a stale status, all within a quarter of a second;
+//! and when the new version never gets ready it says Creating for ever. So the
+//! state is only the first condition; the second is evidence that it is about
+//! this version.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::expected::Expected;
+use super::status::{State, Status};
+use super::workload::{self, Finality, Pod, Workload};
+
+/// What was seen at one moment.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// The object, with its status.
+    pub object: Value,
+    /// The Deployments behind it, where they can be read.
+    pub workloads: Option<Vec<Workload>>,
+    /// Their pods, where they can be read.
+    pub pods: Vec<Pod>,
+    /// What the model server itself says.
+    pub served: Served,
+}
+
+/// What the model server says of itself, asked through its service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Served {
+    /// It cannot be asked from here; why.
+    Unreachable(String),
+    /// It answers with these versions.
+    Versions(Vec<String>),
+    /// It is reached, and refuses; how.
+    Refuses(String),
+}
+
+/// Why a rollout counts as done, from the strongest to the weakest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Evidence {
+    /// Every Deployment runs the wanted version in all its pods, and no other is
+    /// left.
+    Deployments,
+    /// The model answers with the version.
+    ModelMetadata,
+    /// The object was not ready after the write, and then was.
+    ConditionHistory,
+    /// The object needed no new pods, and stayed ready.
+    StayedReady,
+}
+
+/// How a rollout stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Under way; what is missing.
+    Waiting(String),
+    /// Done, on this evidence.
+    Done(Vec<Evidence>),
+    /// It will not end well; why.
+    Failed(String),
+    /// Somebody else has changed the object since the write.
+    Superseded(String),
+}
+
+/// What the object was before the write.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Baseline {
+    /// Since when the condition Ready had its value.
+    pub ready_since: String,
+    /// Whether the operator had given up.
+    pub failed: bool,
+    /// Its generation.
+    pub generation: i64,
+}
+
+/// The times of a judgement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Between two looks.
+    pub look: Duration,
+    /// The rollout's own limit, from the write.
+    pub deadline: Duration,
+}
+
+impl Pace {
+    /// How long what could be stale or passing has to stay, to be believed.
+    fn confirm(&self) -> Duration {
+        self.look * 5 / 2
+    }
+
+    /// How long a failure that may pass has to stay, to be believed.
+    fn give_up(&self) -> Duration {
+        self.look * 5
+    }
+}
+
+/// Follows one rollout, look by look.
+#[derive(Debug)]
+pub struct Judge {
+    expected: Expected,
+    /// Whether the write changed what pods are made from.
+    restarts: bool,
+    generation: i64,
+    baseline: Baseline,
+    pace: Pace,
+    ready_was_lost: bool,
+    rolled_out: Since,
+    available: Since,
+    failed: Since,
+    stuck: Since,
+}
+
+/// Since when something has been the case without a break.
+#[derive(Debug, Default)]
+struct Since(Option<Duration>);
+
+impl Since {
+    /// Notes whether it is the case `now`, and returns for how long it has been.
+    fn note(&mut self, holds: bool, now: Duration) -> Option<Duration> {
+        self.0 = holds.then(|| self.0.unwrap_or(now));
+        Some(now.saturating_sub(self.0?))
+    }
+
+    fn lasts(&mut self, holds: bool, now: Duration, at_least: Duration) -> bool {
+        self.note(holds, now).is_some_and(|time| time >= at_least)
+    }
+}
+
+impl Judge {
+    /// A judge of the rollout of `written`, the object as the reply to the write
+    /// gave it.
+    pub fn new(written: &Value, baseline: Baseline, restarts: bool, pace: Pace) -> Self {
+        Self {
+            expected: Expected::of(written),
+            restarts,
+            generation: crate::json::number(written, "/metadata/generation"),
+            baseline,
+            pace,
+            ready_was_lost: false,
+            rolled_out: Since::default(),
+            available: Since::default(),
+            failed: Since::default(),
+            stuck: Since::default(),
+        }
+    }
+
+    /// Judges what was `seen` at the time `now` after the write.
+    pub fn judge(&mut self, now: Duration, seen: &Seen) -> Verdict {
+        if let Some(verdict) = self.superseded(seen) {
+            return verdict;
+        }
+        let status = Status::of(self.expected.kind, &seen.object);
+        let since = status.condition("Ready").map(|c| c.since.clone());
+        let since = since.unwrap_or_default();
+        let not_ready = status
+            .condition("Ready")
+            .is_some_and(|c| c.status != "True");
+        let transition = since != self.baseline.ready_since;
+        self.ready_was_lost |= not_ready || status.state != State::Available || transition;
+        if let Some(reason) = self.failure(now, &status, seen) {
+            return Verdict::Failed(reason);
+        }
+        let verdict = match self.evidence(now, &status, seen) {
+            Ok(evidence) => return Verdict::Done(evidence),
+            Err(missing) => missing,
+        };
+        if now >= self.pace.deadline {
+            // What is rolled out is not undone because nobody here can ask it.
+            if self.rolled_out.0.is_some() && !matches!(seen.served, Served::Refuses(_)) {
+                return Verdict::Done(vec![Evidence::Deployments]);
+            }
+            let seconds = self.pace.deadline.as_secs();
+            return Verdict::Failed(format!("not done after {seconds} s: {verdict}"));
+        }
+        Verdict::Waiting(verdict)
+    }
+
+    fn superseded(&self, seen: &Seen) -> Option<Verdict> {
+        let generation = crate::json::number(&seen.object, "/metadata/generation");
+        let known = self.generation.max(self.baseline.generation);
+        if generation <= known || self.shows(seen) {
+            return None;
+        }
+        Some(Verdict::Superseded(format!(
+            "somebody else has changed it: its generation is {generation}, ours was {}",
+            self.generation
+        )))
+    }
+
+    /// Whether the object is the written one: under GitOps a write is first a
+    /// commit, which reaches the cluster minutes later.
+    fn shows(&self, seen: &Seen) -> bool {
+        Expected::of(&seen.object) == self.expected
+    }
+
+    fn failure(&mut self, now: Duration, status: &Status, seen: &Seen) -> Option<String> {
+        let workloads = seen.workloads.as_deref().unwrap_or_default();
+        let trouble = workload::trouble(&self.expected, workloads, &seen.pods);
+        let patience = self.pace.give_up();
+        let stuck = self.stuck.lasts(trouble.is_some(), now, patience);
+        if let Some((reason, finality)) = trouble
+            && (stuck || finality == Finality::Final)
+        {
+            return Some(reason);
+        }
+        // A failure from before the write says nothing about this version.
+        let fresh = !self.baseline.failed || self.ready_changed(status);
+        let failed = status.state == State::Failed && fresh;
+        let gave_up = self.failed.lasts(failed, now, patience);
+        gave_up.then(|| format!("the operator says Failed: {}", status.description))
+    }
+
+    fn ready_changed(&self, status: &Status) -> bool {
+        let ready = status.condition("Ready");
+        ready.is_some_and(|c| c.since != self.baseline.ready_since)
+    }
+
+    /// The evidence, or what is missing.
+    fn evidence(
+        &mut self,
+        now: Duration,
+        status: &Status,
+        seen: &Seen,
+    ) -> Result<Vec<Evidence>, String> {
+        let available = status.is_available();
+        let stayed = self.available.lasts(available, now, self.pace.confirm());
+        let missing = match &seen.workloads {
+            Some(workloads) => workload::missing(&self.expected, workloads),
+            None => None,
+        };
+        let rolled_out =
+            available && seen.workloads.is_some() && missing.is_none() && self.shows(seen);
+        let settled = self.rolled_out.lasts(rolled_out, now, self.pace.confirm());
+        if !self.shows(seen) {
+            return Err("the change has not reached the cluster yet".to_owned());
+        }
+        if !available {
+            return Err(missing.unwrap_or_else(|| "it is not ready".to_owned()));
+        }
+        if let Some(missing) = missing {
+            return Err(missing);
+        }
+        match (seen.workloads.is_some(), self.answers(seen)?) {
+            (true, true) => Ok(vec![Evidence::Deployments, Evidence::ModelMetadata]),
+            (true, false) if settled => Ok(vec![Evidence::Deployments]),
+            (true, false) => Err("the model's own answer".to_owned()),
+            (false, true) if stayed => Ok(vec![Evidence::ModelMetadata]),
+            (false, _) if !stayed => Err("it has to stay ready for a while".to_owned()),
+            (false, _) if self.ready_was_lost && self.restarts => {
+                Ok(vec![Evidence::ConditionHistory])
+            }
+            (false, _) if !self.restarts => Ok(vec![Evidence::StayedReady]),
+            (false, _) => Err("a sign that it is about the new version".to_owned()),
+        }
+    }
+
+    /// Whether the model answers with the wanted version; an error when it is
+    /// reached and does not.
+    fn answers(&self, seen: &Seen) -> Result<bool, String> {
+        let wanted = self.expected.only_predictor();
+        let Some(wanted) = wanted.and_then(|predictor| predictor.version.as_ref()) else {
+            return Ok(false);
+        };
+        match &seen.served {
+            Served::Unreachable(_) => Ok(false),
+            Served::Versions(versions) if versions.contains(wanted) => Ok(true),
+            Served::Versions(versions) => Err(format!(
+                "the model still answers as version {}",
+                versions.join(", ")
+            )),
+            Served::Refuses(how) => Err(format!("the model does not answer: {how}")),
+        }
+    }
+}
+
+/// Whether the object serves what its spec says, at one look.
+pub(super) fn is_well(expected: &Expected, seen: &Seen) -> bool {
+    let workloads = seen.workloads.as_deref();
+    let rolled_out = workloads.is_none_or(|all| workload::missing(expected, all).is_none());
+    Status::of(expected.kind, &seen.object).is_available() && rolled_out
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(version: &str, generation: i64, state: &str, since: &str) -> Value {
+        let ready = if state == "Available" {
+            "True"
+        } else {
+            "False"
+        };
+        let container =
+            json!({"name": "c", "image": "serve:1", "env": [{"name": "V", "value": version}]});
+        let parameter = json!({"name": "model_version", "type": "STRING", "value": version});
+        json!({
+            "kind": "SeldonDeployment",
+            "metadata": {"name": "iris", "generation": generation},
+            "spec": {"predictors": [{
+                "name": "default",
+                "graph": {"name": "c", "parameters": [parameter]},
+                "componentSpecs": [{"spec": {"containers": [container]}}],
+            }]},
+            "status": {
+                "state": state,
+                "conditions": [{"type": "Ready", "status": ready, "lastTransitionTime": since}],
+            },
+        })
+    }
+
+    fn deployment(version: &str, counts: [i64; 4]) -> Workload {
+        let [observed, updated, replicas, available] = counts;
+        let env =
+            json!([{"name": "V", "value": version}, {"name": "PREDICTOR_ID", "value": "default"}]);
+        let container = json!({"name": "c", "image": "serve:1", "env": env});
+        Workload::new(json!({
+            "metadata": {"name": "iris-default-0-c", "generation": 2},
+            "spec": {"replicas": 1, "template": {"spec": {"containers": [container]}}},
+            "status": {
+                "observedGeneration": observed, "updatedReplicas": updated,
+                "replicas": replicas, "availableReplicas": available,
+            },
+        }))
+    }
+
+    fn seen(state: &str, since: &str, workload: Option<Workload>, served: Served) -> Seen {
+        Seen {
+            object: object("2", 2, state, since),
+            workloads: workload.map(|workload| vec![workload]),
+            pods: Vec::new(),
+            served,
+        }
+    }
+
+    fn unreachable() -> Served {
+        Served::Unreachable("refused".to_owned())
+    }
+
+    fn judge() -> Judge {
+        let baseline = Baseline {
+            ready_since: "before".to_owned(),
+            failed: false,
+            generation: 1,
+        };
+        let pace = Pace {
+            look: Duration::from_secs(2),
+            deadline: Duration::from_secs(100),
+        };
+        Judge::new(&object("2", 2, "Available", "before"), baseline, true, pace)
+    }
+
+    fn at(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
+    fn waits(verdict: &Verdict) -> bool {
+        matches!(verdict, Verdict::Waiting(_))
+    }
+
+    #[test]
+    fn both_false_available_of_the_timeline_are_not_believed() {
+        let mut judge = judge();
+        let old = || Some(deployment("1", [2, 1, 1, 1]));
+        let stale = || Some(deployment("2", [1, 1, 1, 1]));
+        for (ms, state, workload) in [
+            (0, "Available", old()),
+            (90, "Creating", old()),
+            (120, "Available", stale()),
+            (260, "Creating", Some(deployment("2", [2, 1, 2, 1]))),
+            (500, "Available", Some(deployment("2", [2, 1, 2, 2]))),
+        ] {
+            let verdict = judge.judge(at(ms), &seen(state, "after", workload, unreachable()));
+            assert!(waits(&verdict), "{ms}: {verdict:?}");
+        }
+        let done = Some(deployment("2", [2, 1, 1, 1]));
+        let versions = Served::Versions(vec!["2".to_owned()]);
+        let verdict = judge.judge(at(600), &seen("Available", "after", done, versions));
+        let evidence = vec![Evidence::Deployments, Evidence::ModelMetadata];
+        assert_eq!(verdict, Verdict::Done(evidence));
+    }
+
+    #[test]
+    fn a_model_that_still_answers_as_the_old_version_is_not_done() {
+        let mut judge = judge();
+        let done = || Some(deployment("2", [2, 1, 1, 1]));
+        for served in [
+            Served::Versions(vec!["1".to_owned()]),
+            Served::Refuses("503".to_owned()),
+        ] {
+            for ms in [1000, 20_000] {
+                let look = seen("Available", "after", done(), served.clone());
+                assert!(waits(&judge.judge(at(ms), &look)));
+            }
+        }
+    }
+
+    #[test]
+    fn without_the_kubernetes_api_the_history_of_ready_counts() {
+        let look = |state, since| seen(state, since, None, unreachable());
+        // Available all the time, and never not ready: still about the old one.
+        let mut stale = judge();
+        for ms in [0, 2000, 5000, 50_000] {
+            let verdict = stale.judge(at(ms), &look("Available", "before"));
+            assert!(waits(&verdict), "{ms}: {verdict:?}");
+        }
+        // A transition after the write, then ready in looks five seconds apart.
+        let mut changed = judge();
+        assert!(waits(&changed.judge(at(0), &look("Available", "before"))));
+        assert!(waits(&changed.judge(at(2000), &look("Available", "after"))));
+        assert!(waits(&changed.judge(at(4000), &look("Available", "after"))));
+        let verdict = changed.judge(at(7000), &look("Available", "after"));
+        assert_eq!(verdict, Verdict::Done(vec![Evidence::ConditionHistory]));
+    }
+
+    #[test]
+    fn failed_has_to_last_and_to_be_new() {
+        let look = |state, since| seen(state, since, None, unreachable());
+        let mut judge = judge();
+        assert!(waits(&judge.judge(at(0), &look("Failed", "after"))));
+        assert!(waits(&judge.judge(at(5000), &look("Creating", "after"))));
+        assert!(waits(&judge.judge(at(6000), &look("Failed", "after"))));
+        assert!(waits(&judge.judge(at(15_000), &look("Failed", "after"))));
+        let verdict = judge.judge(at(16_000), &look("Failed", "after"));
+        assert!(matches!(verdict, Verdict::Failed(_)), "{verdict:?}");
+    }
+
+    #[test]
+    fn the_deadline_ends_creating_for_ever() {
+        let mut judge = judge();
+        let look = || seen("Creating", "after", None, unreachable());
+        assert!(waits(&judge.judge(at(99_000), &look())));
+        let Verdict::Failed(reason) = judge.judge(at(100_000), &look()) else {
+            panic!()
+        };
+        assert!(reason.contains("not done after 100 s"), "{reason}");
+    }
+
+    #[test]
+    fn what_somebody_else_writes_is_noticed() {
+        let mut judge = judge();
+        let mut look = seen("Available", "after", None, unreachable());
+        look.object = object("3", 3, "Creating", "after");
+        assert!(matches!(judge.judge(at(0), &look), Verdict::Superseded(_)));
+        // Another generation of the same content is no other content.
+        look.object = object("2", 3, "Creating", "after");
+        assert!(waits(&judge.judge(at(0), &look)));
+        // Under GitOps the old content stays for a while.
+        look.object = object("1", 1, "Available", "before");
+        assert!(waits(&judge.judge(at(60_000), &look)));
+    }
+}

@@ -1,0 +1,194 @@
+//! Rollouts, through the program, on clusters of the stub.
+
+use std::process::Output;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::stub::{Behaviour, CLIENT_SECRET, Stub, TOKEN};
+use crate::support::{Pfs, stderr};
+
+/// One folder, one stub, one target: what several runs of deploy share.
+pub(crate) struct Scene {
+    pub(crate) stub: Stub,
+    pub(crate) target: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) extra: Vec<String>,
+    pub(crate) pfs: Pfs,
+}
+
+impl Scene {
+    pub(crate) fn new(target: &'static str) -> Self {
+        let stub = Stub::start();
+        let pfs = Pfs::new("");
+        std::fs::write(pfs.path("token"), TOKEN).unwrap();
+        std::fs::write(pfs.path("kubeconfig"), stub.kubeconfig(&pfs.path("token"))).unwrap();
+        Self {
+            stub,
+            target,
+            name: "iris",
+            extra: Vec::new(),
+            pfs,
+        }
+    }
+
+    pub(crate) fn command(&self, version: &str) -> std::process::Command {
+        let info = format!(
+            "name: iris\nversion: '{version}'\npipeline: iris-model\nrepo: iris-data\n\
+             uri: s3://bucket/{version}/model\n"
+        );
+        std::fs::write(self.pfs.path("data/model-info.yaml"), info).unwrap();
+        let mut command = self.pfs.deploy(&[
+            "--deploy-name",
+            self.name,
+            "--serving-image",
+            "registry.example/serve:0.0.1",
+            "--namespace",
+            "seldon",
+            "--poll",
+            "100ms",
+            "--deadline",
+            "5",
+            "--target",
+            self.target,
+        ]);
+        command
+            .args(&self.extra)
+            .env("KUBECONFIG", self.pfs.path("kubeconfig"))
+            .env("SEL_URL", self.stub.url())
+            .env("SEL_SECRET", CLIENT_SECRET);
+        command
+    }
+
+    pub(crate) fn deploy(&self, version: &str) -> Output {
+        self.command(version).output().unwrap()
+    }
+
+    #[track_caller]
+    pub(crate) fn succeeds(&self, version: &str) -> Output {
+        let output = self.deploy(version);
+        assert!(output.status.success(), "{}", stderr(&output));
+        output
+    }
+
+    #[track_caller]
+    pub(crate) fn fails(&self, version: &str, said: &[&str]) -> Output {
+        let output = self.deploy(version);
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        for words in said {
+            assert!(text.contains(words), "{words:?} is not in:\n{text}");
+        }
+        output
+    }
+
+    pub(crate) fn behaves(&self, version: &str, behaviour: Behaviour) {
+        self.stub
+            .world()
+            .behaviours
+            .insert(version.to_owned(), behaviour);
+    }
+
+    pub(crate) fn key(&self) -> &'static str {
+        match self.target {
+            "kserve" => "InferenceService/seldon/iris",
+            _ => "SeldonDeployment/seldon/iris",
+        }
+    }
+
+    /// The versions that answer now.
+    pub(crate) fn serving(&self) -> Vec<String> {
+        self.stub.world().serving(self.key()).into_iter().collect()
+    }
+
+    /// Returns when version 2 has been written, and the operator is at work.
+    pub(crate) fn wait_for_write(&self) {
+        for _ in 0..1000 {
+            let world = self.stub.world();
+            let object = world.objects.get(self.key());
+            if object.is_some_and(|stored| stored.object["metadata"]["generation"] == 2) {
+                drop(world);
+                std::thread::sleep(Duration::from_millis(300));
+                return;
+            }
+            drop(world);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("nothing was written");
+    }
+
+    pub(crate) fn gaps(&self) -> usize {
+        self.stub.world().gaps.len()
+    }
+
+    pub(crate) fn record(&self) -> Value {
+        let text = std::fs::read_to_string(self.pfs.path("out/deployment.json")).unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+}
+
+const LIVE: [&str; 3] = ["seldon-core", "seldon-deploy", "kserve"];
+
+#[test]
+fn a_new_version_takes_over_without_a_gap() {
+    for target in LIVE {
+        let scene = Scene::new(target);
+        scene.succeeds("1");
+        assert_eq!(scene.serving(), ["1"]);
+        scene.behaves("2", Behaviour::Good(900));
+        scene.succeeds("2");
+        assert!(scene.serving().contains(&"2".to_owned()), "{target}");
+        assert_eq!(scene.gaps(), 0, "{target}");
+        let record = scene.record();
+        assert_eq!(record["model"]["version"], "2");
+        assert_eq!(record["changed"], true);
+    }
+}
+
+#[test]
+fn available_alone_is_not_believed() {
+    for target in LIVE {
+        let scene = Scene::new(target);
+        scene.succeeds("1");
+        // Not ready before both false Available are over.
+        scene.behaves("2", Behaviour::Good(600));
+        scene.succeeds("2");
+        assert!(scene.serving().contains(&"2".to_owned()), "{target}");
+    }
+}
+
+#[test]
+fn running_twice_changes_nothing() {
+    for target in LIVE {
+        let scene = Scene::new(target);
+        scene.succeeds("1");
+        let writes = scene.stub.world().writes();
+        let output = scene.succeeds("1");
+        assert_eq!(scene.stub.world().writes(), writes, "{target}");
+        assert!(
+            stderr(&output).contains("nothing to do"),
+            "{}",
+            stderr(&output)
+        );
+        assert_eq!(scene.record()["changed"], false);
+    }
+}
+
+#[test]
+fn a_version_that_never_gets_ready_is_replaced_by_the_former_one() {
+    for target in LIVE {
+        let scene = Scene::new(target);
+        scene.succeeds("1");
+        scene.behaves("2", Behaviour::NeverReady);
+        scene.fails(
+            "2",
+            &["version 1 is back in service", "next: kubectl -n seldon"],
+        );
+        assert_eq!(scene.serving(), ["1"], "{target}");
+        assert_eq!(scene.gaps(), 0);
+        assert!(
+            !scene.pfs.out().contains(&"deployment.json".to_owned())
+                || scene.record()["model"]["version"] == "1"
+        );
+    }
+}

@@ -35,7 +35,7 @@ version. Everything is kept in .local/<use case>/: delete that folder to forget 
 
 /// Run a use case the whole way, from its data to a served prediction.
 ///
-/// Reads the descriptors in pipelines/<use case>/ as Pachyderm would, runs what has
+/// Reads the descriptors of the use case as Pachyderm would, runs what has
 /// new input, and serves the manifest that comes out of it as Seldon would.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]

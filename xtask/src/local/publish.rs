@@ -28,7 +28,7 @@ pub(super) fn write(target: &Path, content: &[u8]) -> Result<()> {
     written().with_context(|| format!("cannot write {}", target.display()))
 }
 
-/// As [`write`], with `value` as JSON.
+/// As [`write()`], with `value` as JSON.
 pub(super) fn write_json(target: &Path, value: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');

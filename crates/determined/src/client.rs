@@ -82,6 +82,11 @@ impl Client {
         &self.shared.address
     }
 
+    /// When a request is repeated.
+    pub(crate) fn retry(&self) -> Retry {
+        self.shared.retry
+    }
+
     /// How long an answer may take.
     pub(crate) fn patience(&self) -> Duration {
         self.shared.timeout

@@ -1,7 +1,6 @@
 //! The log of a trial, as a stream that survives interruptions.
 
 use std::collections::{HashSet, VecDeque};
-use std::time::Duration;
 
 use reqwest::Response;
 use serde::Deserialize;
@@ -122,7 +121,7 @@ impl Log {
                 Ok(None) => return Ok(None),
                 Err(error) if error.is_transient() && self.failures < ATTEMPTS => {
                     self.stream = None;
-                    let pause = Duration::from_millis(500 << self.failures);
+                    let pause = self.client.retry().pause * (1 << self.failures);
                     self.failures += 1;
                     tracing::debug!("{error}; resuming the log in {pause:?}");
                     tokio::time::sleep(pause).await;

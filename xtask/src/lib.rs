@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod bump;
+mod cargo;
 mod check;
 mod descriptor;
 mod images;
@@ -13,6 +14,7 @@ mod local;
 mod process;
 mod programs;
 mod refs;
+mod registry;
 mod report;
 mod workspace;
 

@@ -8,6 +8,8 @@ use xshell::{Shell, cmd};
 
 use crate::workspace::Workspace;
 
+const STATIC: &str = "-Ctarget-feature=+crt-static";
+
 /// Compiles `names` as release binaries that need no shared library, and gives
 /// the folder they lie in.
 ///
@@ -18,9 +20,16 @@ use crate::workspace::Workspace;
 /// # Errors
 /// When cargo fails; it has said why.
 pub(crate) fn build(workspace: &Workspace, names: &[&str]) -> Result<PathBuf> {
+    build_for(workspace, names, &host_target()?)
+}
+
+/// Like [`build`], for another target than this machine.
+///
+/// # Errors
+/// When cargo fails; it has said why.
+pub(crate) fn build_for(workspace: &Workspace, names: &[&str], target: &str) -> Result<PathBuf> {
     let sh = Shell::new()?;
     sh.change_dir(&workspace.root);
-    let target = host_target(&sh)?;
     let all = workspace.images.iter();
     let packages: Vec<String> = all
         .map(|image| format!("--package={}", image.name))
@@ -56,13 +65,23 @@ pub(crate) fn target_folder(workspace: &Workspace) -> Result<PathBuf> {
         .context("cargo metadata names no target_directory")
 }
 
+/// What decides on the bytes of a program besides its sources: the compiler,
+/// and the flags that do not tell of this machine.
+///
+/// # Errors
+/// When rustc cannot be run.
+pub(crate) fn compiler() -> Result<String> {
+    let sh = Shell::new()?;
+    Ok(format!("{}{STATIC}", cmd!(sh, "rustc -vV").quiet().read()?))
+}
+
 /// Links statically, and keeps the paths of this machine out of the binary.
 fn flags(sh: &Shell, workspace: &Workspace) -> Result<String> {
     let sysroot = cmd!(sh, "rustc --print sysroot").quiet().read()?;
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
     let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
-    let mut flags = vec!["-Ctarget-feature=+crt-static".to_owned()];
+    let mut flags = vec![STATIC.to_owned()];
     // rustc takes the last prefix that fits.
     flags.extend(home.map(|home| remap(&home, "/cargo")));
     flags.push(remap(Path::new(&sysroot), "/rustc"));
@@ -71,11 +90,17 @@ fn flags(sh: &Shell, workspace: &Workspace) -> Result<String> {
     Ok(flags.join("\x1f"))
 }
 
-fn cargo() -> String {
+/// The cargo that runs xtask, or any.
+pub(crate) fn cargo() -> String {
     std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
 }
 
-fn host_target(sh: &Shell) -> Result<String> {
+/// The target of this machine, as `x86_64-unknown-linux-gnu`.
+///
+/// # Errors
+/// When it is no Linux.
+pub(crate) fn host_target() -> Result<String> {
+    let sh = Shell::new()?;
     let version = cmd!(sh, "rustc -vV").quiet().read()?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     let host = host.context("rustc -vV names no host")?;

@@ -1,12 +1,13 @@
 //! Where the workspace is and what its manifest says of the images.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use semver::Version;
-use toml_edit::{DocumentMut, Item};
+use toml_edit::{DocumentMut, Item, TableLike};
 
 /// The workspace that xtask was started in.
 pub(crate) struct Workspace {
@@ -18,10 +19,13 @@ pub(crate) struct Workspace {
     pub(crate) registry: String,
     /// `project` of `[workspace.metadata.images]`.
     pub(crate) project: String,
-    /// `license` of `[workspace.package]`, an SPDX expression.
-    pub(crate) license: Option<String>,
-    /// `repository` of `[workspace.package]`, a URL.
-    pub(crate) repository: Option<String>,
+    /// `platform` of `[workspace.metadata.images]`, as `linux/arm64`.
+    pub(crate) platform: Option<String>,
+    /// `size-limits` of `[workspace.metadata.images]`: megabytes by image, and
+    /// of all together as `total`.
+    pub(crate) size_limits: BTreeMap<String, u64>,
+    /// The `[profile]` of the top manifest, as text.
+    pub(crate) profile: String,
 }
 
 /// A program that has an image.
@@ -30,8 +34,6 @@ pub(crate) struct Image {
     pub(crate) name: String,
     /// The version of the crate, which is the image's tag.
     pub(crate) version: Version,
-    /// What the crate's manifest says it is.
-    pub(crate) description: Option<String>,
 }
 
 impl Workspace {
@@ -66,16 +68,16 @@ impl Workspace {
             let name = name.as_str().with_context(|| missing("names"))?.to_owned();
             image(&root.join("crates").join(&name).join("Cargo.toml"), name)
         };
-        let package = |key: &str| {
-            let package = document.get("workspace")?.get("package")?;
-            Some(package.get(key)?.as_str()?.to_owned())
-        };
         Ok(Self {
             registry: text("registry")?,
             project: text("project")?,
             images: names.iter().map(named).collect::<Result<_>>()?,
-            license: package("license"),
-            repository: package("repository"),
+            platform: images
+                .get("platform")
+                .and_then(Item::as_str)
+                .map(str::to_owned),
+            size_limits: size_limits(images)?,
+            profile: profile(&document),
             root: root.to_owned(),
         })
     }
@@ -102,6 +104,28 @@ impl Workspace {
     }
 }
 
+/// The `[profile]` table as a document of its own.
+fn profile(manifest: &DocumentMut) -> String {
+    let mut document = DocumentMut::new();
+    if let Some(profile) = manifest.get("profile") {
+        document.insert("profile", profile.clone());
+    }
+    document.to_string()
+}
+
+fn size_limits(images: &Item) -> Result<BTreeMap<String, u64>> {
+    let limits = images.get("size-limits").and_then(Item::as_table_like);
+    let limits = limits.into_iter().flat_map(TableLike::iter);
+    let limit = |(name, value): (&str, &Item)| {
+        let limit = value
+            .as_integer()
+            .and_then(|limit| u64::try_from(limit).ok());
+        let limit = limit.with_context(|| missing("size-limits"))?;
+        Ok((name.to_owned(), limit))
+    };
+    limits.map(limit).collect()
+}
+
 fn missing(key: &str) -> anyhow::Error {
     anyhow!("Cargo.toml: [workspace.metadata.images] lacks {key:?}, or it has the wrong type")
 }
@@ -119,11 +143,7 @@ fn image(manifest: &Path, name: String) -> Result<Image> {
     let version = version
         .parse()
         .with_context(|| format!("{}: version {version:?}", manifest.display()))?;
-    Ok(Image {
-        name,
-        version,
-        description: field("description").map(str::to_owned),
-    })
+    Ok(Image { name, version })
 }
 
 fn read_toml(path: &Path) -> Result<DocumentMut> {

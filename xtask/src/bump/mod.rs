@@ -1,6 +1,7 @@
 //! `cargo xtask bump`.
 
 mod advice;
+mod commit;
 pub(crate) mod manifest;
 mod plan;
 mod replace;
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-use crate::images::place::PlaceArgs;
+use crate::images::{self, place::PlaceArgs};
 use crate::workspace::Workspace;
 use crate::{check, interrupt, report};
 use plan::{Plan, Raise, Rules};
@@ -25,14 +26,25 @@ use replace::{Guard, Recovered};
   cargo xtask bump train deploy minor     0.0.1 -> 0.1.0, both
   cargo xtask bump serve 1.0.0-rc.1       to this very version
   cargo xtask bump serve --dry-run        say what would change
+  cargo xtask bump --changed --commit     whatever needs it, as one commit
   cargo xtask bump serve 0.0.1 --move-from gcr.io/PROJECT
                                           move references to the configured registry")]
 pub(crate) struct Args {
     /// Images, then patch (if left out), minor, major or a version
-    #[arg(required_unless_present = "check", value_name = "NAME… [STEP]")]
+    #[arg(required_unless_present_any = ["check", "changed"], value_name = "NAME… [STEP]")]
     words: Vec<String>,
+    /// Raise all images whose content differs from what is published under
+    /// their version; builds them to know
+    #[arg(long)]
+    changed: bool,
+    /// Commit the changed files, and nothing else
+    #[arg(long)]
+    commit: bool,
+    /// Commit also what was changed in these files before
+    #[arg(long, requires = "commit")]
+    allow_dirty: bool,
     /// Change nothing; fail when versions and references disagree
-    #[arg(long, conflicts_with_all = ["words", "dry_run", "move_from"])]
+    #[arg(long, conflicts_with_all = ["words", "changed", "commit", "dry_run", "move_from"])]
     check: bool,
     /// Print what would change and write nothing
     #[arg(long)]
@@ -53,7 +65,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, workspace: &Workspace) -> Result<ExitCode> {
         if self.check {
-            return check::run(workspace, &self.place, false);
+            return check::run(workspace, &self.place, false, false);
         }
         interrupt::listen()?;
         let _guard = Guard::take(&workspace.root)?;
@@ -63,6 +75,13 @@ impl Args {
         // The versions may have been restored just now.
         let workspace = &workspace.again()?;
         let raises = self.raises(workspace)?;
+        if raises.is_empty() {
+            report::status(
+                "Kept",
+                "all versions: the registry holds nothing else under them",
+            );
+            return Ok(ExitCode::SUCCESS);
+        }
         let place = self.place.unchecked(workspace);
         let rules = Rules {
             place: &place,
@@ -81,6 +100,9 @@ impl Args {
         if self.dry_run {
             return Ok(ExitCode::SUCCESS);
         }
+        if self.commit && !self.allow_dirty {
+            commit::check(&workspace.root, &plan)?;
+        }
         let what: Vec<String> = raises.iter().map(Raise::describe).collect();
         replace::replace(&workspace.root, &what.join(", "), &plan.changes, || {
             if interrupt::requested() {
@@ -88,12 +110,25 @@ impl Args {
             }
             Ok(())
         })?;
+        if self.commit {
+            commit::commit(&workspace.root, &plan, &raises)?;
+        }
         advise(&plan, &raises);
         Ok(ExitCode::SUCCESS)
     }
 
     fn raises(&self, workspace: &Workspace) -> Result<Vec<Raise>> {
-        let (names, step) = version::parse(&self.words)?;
+        let (mut names, step) = version::parse(&self.words)?;
+        if self.changed {
+            let changed = images::changed(workspace, &self.place)?;
+            names = match names.as_slice() {
+                [] => changed,
+                _ => bail!("--changed finds the names itself; give a step at most"),
+            };
+            if names.is_empty() {
+                return Ok(Vec::new());
+            }
+        }
         if names.is_empty() {
             bail!("name the image to raise, as in `cargo xtask bump serve`");
         }

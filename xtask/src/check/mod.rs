@@ -1,6 +1,7 @@
 //! `cargo xtask check`.
 
 mod containers;
+mod published;
 mod references;
 
 use std::fmt;
@@ -20,11 +21,16 @@ use crate::workspace::Workspace;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask check           all problems, each with file, line and JSON path
-  cargo xtask check --json    the same for machines: see docs/images.md")]
+  cargo xtask check --json    the same for machines: see docs/images.md
+  cargo xtask check --registry-check
+                              also ask whether the pipelines' images are published")]
 pub(crate) struct Args {
     /// Print one JSON document on stdout
     #[arg(long)]
     json: bool,
+    /// Ask the registries for every image that a pipeline names
+    #[arg(long)]
+    registry_check: bool,
     #[command(flatten)]
     place: PlaceArgs,
 }
@@ -45,7 +51,7 @@ pub(crate) struct Problem {
 
 impl Args {
     pub(crate) fn run(self, workspace: &Workspace) -> Result<ExitCode> {
-        run(workspace, &self.place, self.json)
+        run(workspace, &self.place, self.registry_check, self.json)
     }
 }
 
@@ -53,8 +59,12 @@ impl Args {
 ///
 /// # Errors
 /// When something cannot be read.
-pub(crate) fn run(workspace: &Workspace, place: &PlaceArgs, json: bool) -> Result<ExitCode> {
-    let place_args = place;
+pub(crate) fn run(
+    workspace: &Workspace,
+    place_args: &PlaceArgs,
+    ask_registries: bool,
+    json: bool,
+) -> Result<ExitCode> {
     let place = place_args.unchecked(workspace);
     let mut problems = Vec::new();
     if let Err(error) = place_args.resolve(workspace) {
@@ -66,7 +76,10 @@ pub(crate) fn run(workspace: &Workspace, place: &PlaceArgs, json: bool) -> Resul
     }
     lock_file(workspace, &mut problems)?;
     containers::check(workspace, &mut problems)?;
-    references::check(workspace, &place, &mut problems)?;
+    let descriptors = references::check(workspace, &place, &mut problems)?;
+    if ask_registries {
+        published::check(&descriptors, &mut problems);
+    }
     print(&problems, json)?;
     if problems.is_empty() {
         report::status(

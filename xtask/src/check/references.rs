@@ -7,7 +7,8 @@ use crate::images::place::Place;
 use crate::refs::{self, Descriptor, Hit, Kind, Search};
 use crate::workspace::Workspace;
 
-/// Adds every reference that is not at its crate's version and place.
+/// Adds every reference that is not at its crate's version and place; gives all
+/// descriptors.
 ///
 /// # Errors
 /// When a file cannot be read.
@@ -15,7 +16,7 @@ pub(crate) fn check(
     workspace: &Workspace,
     place: &Place,
     problems: &mut Vec<Problem>,
-) -> Result<()> {
+) -> Result<Vec<Descriptor>> {
     let names: Vec<&str> = workspace
         .images
         .iter()
@@ -26,7 +27,8 @@ pub(crate) fn check(
         place,
         thorough: true,
     };
-    for descriptor in refs::read_all(&workspace.root, "pipelines", search)? {
+    let descriptors = refs::read_all(&workspace.root, "pipelines", search)?;
+    for descriptor in &descriptors {
         if let Some(trouble) = &descriptor.trouble {
             problems.push(Problem {
                 file: descriptor.path.display().to_string(),
@@ -35,10 +37,10 @@ pub(crate) fn check(
             });
         }
         let hits = descriptor.hits.iter();
-        let found = hits.filter_map(|hit| problem(workspace, place, &descriptor, hit));
+        let found = hits.filter_map(|hit| problem(workspace, place, descriptor, hit));
         problems.extend(found);
     }
-    Ok(())
+    Ok(descriptors)
 }
 
 fn problem(

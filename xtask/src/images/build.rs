@@ -18,8 +18,8 @@ pub(crate) struct Recipe<'a> {
     pub(crate) name: &'a str,
     pub(crate) version: &'a str,
     pub(crate) dockerfile: &'a Path,
-    pub(crate) program: &'a Path,
-    pub(crate) labels: Vec<(&'static str, String)>,
+    pub(crate) program: &'a [u8],
+    pub(crate) labels: Vec<seal::Label>,
     /// RFC 3339.
     pub(crate) created: &'a str,
     pub(crate) platform: &'a str,
@@ -33,6 +33,8 @@ pub(crate) struct Built {
     pub(crate) id: String,
     /// Bytes of the unpacked image, as the engine counts them.
     pub(crate) size: u64,
+    /// See [`seal::content`].
+    pub(crate) content: Value,
 }
 
 impl Recipe<'_> {
@@ -45,7 +47,7 @@ impl Recipe<'_> {
             .with_context(|| format!("cannot make {}", self.scratch.display()))?;
         let raw = self.build_raw(engine)?;
         let inspected = inspect(engine, self.name, &raw)?;
-        let id = self.seal(engine, &inspected)?;
+        let (id, content) = self.seal(engine, &inspected)?;
         self.run_once(engine, &id)?;
         if raw != id {
             // It shares the layers; not being able to remove it harms nothing.
@@ -56,6 +58,7 @@ impl Recipe<'_> {
         let size = inspected.get("Size").and_then(Value::as_u64);
         Ok(Built {
             id,
+            content,
             size: size.context("docker image inspect gives no Size")?,
         })
     }
@@ -80,7 +83,7 @@ impl Recipe<'_> {
     fn pack(&self, archive: &Path) -> Result<()> {
         let read =
             |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
-        let (dockerfile, program) = (read(self.dockerfile)?, read(self.program)?);
+        let dockerfile = read(self.dockerfile)?;
         let entries = vec![
             Entry {
                 name: "Dockerfile",
@@ -90,7 +93,7 @@ impl Recipe<'_> {
             Entry {
                 name: self.name,
                 mode: 0o755,
-                bytes: &program,
+                bytes: self.program,
             },
         ];
         let file = File::create(archive);
@@ -99,7 +102,7 @@ impl Recipe<'_> {
             .with_context(|| format!("cannot write {}", archive.display()))
     }
 
-    fn seal(&self, engine: &Engine, inspected: &Value) -> Result<String> {
+    fn seal(&self, engine: &Engine, inspected: &Value) -> Result<(String, Value)> {
         let sealed = seal::seal(inspected, &self.labels, self.created)?;
         let archive = self.scratch.join("seal.tar");
         fs::write(&archive, &sealed.archive)?;
@@ -108,7 +111,7 @@ impl Recipe<'_> {
             .stdin(&archive);
         call.read()?;
         fs::remove_file(&archive)?;
-        Ok(sealed.id)
+        Ok((sealed.id, sealed.content))
     }
 
     /// Runs the image as strictly as a cluster may: no network, no

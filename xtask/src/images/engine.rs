@@ -1,12 +1,14 @@
 //! The container engine, driven by its command line: docker, with or without
 //! buildx, or a program that understands the same words.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use serde_json::Value;
 
 use crate::process::{End, Finished, Task};
 
@@ -36,6 +38,33 @@ impl Engine {
             logs,
             limit,
         }
+    }
+
+    /// The IDs of all tagged images, by reference.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub(crate) fn images(&self) -> Result<BTreeMap<String, String>> {
+        let format = "--format={{.Repository}}:{{.Tag}} {{.ID}}";
+        let text = self
+            .call("images", &["images", "--no-trunc", format])
+            .read()?;
+        let images = text.lines().filter_map(|line| line.split_once(' '));
+        Ok(images
+            .map(|(name, id)| (name.to_owned(), id.to_owned()))
+            .collect())
+    }
+
+    /// Whether the engine was told that a registry speaks plain HTTP.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub(crate) fn takes_plain_http(&self, registry: &str) -> Result<bool> {
+        let call = self.call("info", &["info", "--format={{json .RegistryConfig}}"]);
+        // Other engines than docker have no such thing to tell.
+        let config: Value = serde_json::from_str(&call.read()?).unwrap_or_default();
+        let index = config.get("IndexConfigs").and_then(|all| all.get(registry));
+        Ok(index.and_then(|index| index.get("Secure")?.as_bool()) == Some(false))
     }
 
     /// A command, with the name its log shall have.

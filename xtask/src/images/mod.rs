@@ -1,38 +1,65 @@
-//! `cargo xtask images`.
+//! `cargo xtask images`: plan, verify, act.
 
+mod act;
+mod audit;
 mod build;
 mod context;
 mod engine;
 mod explain;
+mod inputs;
+mod outcome;
 pub(crate) mod place;
+mod plan;
+mod push;
+mod record;
 mod revision;
+mod sbom;
 pub(crate) mod seal;
+mod settings;
 mod table;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
-use std::thread;
-use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 
-use crate::workspace::{Image, Workspace};
-use crate::{interrupt, programs, report};
-use build::{Built, Recipe};
-use engine::Engine;
-use place::{Place, PlaceArgs};
+use crate::workspace::Workspace;
+use crate::{interrupt, report};
+use place::PlaceArgs;
+use plan::Job;
 use revision::Revision;
+use settings::Settings;
 
 /// Build the images of train, deploy and serve, and push them.
+///
+/// Only what has changed is built. Nothing is pushed before all images are
+/// built and have run once, and a published version is never overwritten.
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  cargo xtask images                        build what has changed
+  cargo xtask images serve                  one of them
+  cargo xtask images --dry-run --push       say what would happen, and why
+  cargo xtask images --push --registry gcr.io --project my-project")]
 pub(crate) struct Args {
     /// Images to build; all when none is named
     names: Vec<String>,
     /// Push them once all are built and have run
     #[arg(long)]
     push: bool,
+    /// Print the plan and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print plan and outcome as one JSON document on stdout
+    #[arg(long)]
+    json: bool,
+    /// Push although files differ from the commit that the images name
+    #[arg(long)]
+    allow_dirty: bool,
     #[command(flatten)]
     place: PlaceArgs,
+    /// Platform of the images, as linux/arm64; this machine's if not set
+    #[arg(long, env = "XTASK_PLATFORM", value_name = "OS/PROCESSOR")]
+    platform: Option<String>,
     /// Seconds that one command of the engine may take
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     timeout: u64,
@@ -49,122 +76,104 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, workspace: &Workspace) -> Result<ExitCode> {
         interrupt::listen()?;
-        let place = self.place.resolve(workspace)?;
         let images = workspace.select(&self.names)?;
-        let names: Vec<&str> = images.iter().map(|image| image.name.as_str()).collect();
-        let folder = programs::build(workspace, &names)?;
-        let scratch = programs::target_folder(workspace)?.join("xtask");
-        let logs = scratch.join("logs");
-        let engine = Engine::new(self.docker, logs, Duration::from_secs(self.timeout));
+        let settings = Settings::new(&self, workspace)?;
+        let (mut jobs, mut problems) = plan::plan(&settings, workspace, &images, self.push)?;
         let revision = Revision::of(&workspace.root)?;
-        if self.push && !revision.changed.is_empty() {
-            report::warning("the tree has uncommitted changes; the images name its last commit");
+        problems.extend(plan::refusals(&jobs));
+        problems.extend(self.dirty(&jobs, &revision));
+        for job in &jobs {
+            let (verb, line) = job.line();
+            report::status(verb, line);
         }
-        let make = |image: &Image| {
-            report::status("Building", &image.name);
-            let version = image.version.to_string();
-            let recipe = Recipe {
-                name: &image.name,
-                version: &version,
-                dockerfile: &workspace.dockerfile(&image.name),
-                program: &folder.join(&image.name),
-                labels: labels(image, workspace, &revision),
-                created: &revision.created,
-                platform: "linux/amd64",
-                scratch: scratch.join("images").join(&image.name),
-            };
-            recipe.build(&engine)
+        if self.dry_run || !problems.is_empty() {
+            self.print(&outcome::document(&jobs, &problems, &[], &[]));
+            return finish(&problems);
+        }
+        let outcomes = act::act(&settings, workspace, &revision, &mut jobs)?;
+        let pushed = if self.push {
+            push::push(&settings, &jobs)?
+        } else {
+            Vec::new()
         };
-        let built = together(&images, make)?;
-        publish(&engine, &place, &images, &built, self.push)?;
+        if self.json {
+            self.print(&outcome::document(&jobs, &problems, &outcomes, &pushed));
+        } else {
+            table::print(&jobs)?;
+        }
         Ok(ExitCode::SUCCESS)
     }
-}
 
-/// Does `work` for all at once and gives all results, or all that went wrong.
-fn together(
-    images: &[&Image],
-    work: impl Fn(&Image) -> Result<Built> + Sync,
-) -> Result<Vec<Built>> {
-    let results: Vec<Result<Built>> = thread::scope(|scope| {
-        let work = &work;
-        let threads: Vec<_> = images
-            .iter()
-            .map(|image| scope.spawn(move || work(image)))
-            .collect();
-        let joined = threads.into_iter().map(|thread| thread.join());
-        joined
-            .map(|result| result.unwrap_or_else(|_| Err(anyhow!("a thread of xtask panicked"))))
-            .collect()
-    });
-    let mut built = Vec::new();
-    let mut failed = 0;
-    for result in results {
-        match result {
-            Ok(one) => built.push(one),
-            Err(error) => {
-                report::error(format_args!("{error:#}"));
-                failed += 1;
-            }
+    fn print(&self, document: &serde_json::Value) {
+        if self.json {
+            anstream::println!("{document}");
         }
     }
-    if failed > 0 {
+
+    /// What is pushed must be what its label `revision` says.
+    fn dirty(&self, jobs: &[Job<'_>], revision: &Revision) -> Option<String> {
+        if !self.push || self.allow_dirty || revision.commit.is_none() {
+            return None;
+        }
+        let containers = jobs
+            .iter()
+            .map(|job| format!("containers/{}/Dockerfile", job.image.name));
+        let mut containers = containers.collect::<Vec<_>>();
+        containers.extend(["Cargo.lock".to_owned(), "Cargo.toml".to_owned()]);
+        let changed = revision.changed.iter().find(|file| {
+            containers.contains(file)
+                || jobs
+                    .iter()
+                    .any(|job| job.inputs.files().any(|input| input == file.as_str()))
+        })?;
+        Some(format!(
+            "{changed} differs from the last commit, which the images would name as their source; \
+             commit it, or push with --allow-dirty"
+        ))
+    }
+}
+
+/// Builds all images and names those that the registry holds with other content
+/// under their version.
+///
+/// # Errors
+/// When an image cannot be built, or the registry does not answer for it.
+pub(crate) fn changed(workspace: &Workspace, place: &PlaceArgs) -> Result<Vec<String>> {
+    let docker = std::env::var_os("XTASK_DOCKER").filter(|program| !program.is_empty());
+    let args = Args {
+        names: Vec::new(),
+        push: true,
+        dry_run: false,
+        json: false,
+        allow_dirty: true,
+        place: place.clone(),
+        platform: std::env::var("XTASK_PLATFORM").ok(),
+        timeout: 600,
+        docker: docker.unwrap_or_else(|| "docker".into()),
+    };
+    let images = workspace.select(&[])?;
+    let settings = Settings::new(&args, workspace)?;
+    let (mut jobs, problems) = plan::plan(&settings, workspace, &images, true)?;
+    if !problems.is_empty() {
+        bail!(problems.join("\n"));
+    }
+    let revision = Revision::of(&workspace.root)?;
+    act::act(&settings, workspace, &revision, &mut jobs)?;
+    let changed = jobs
+        .iter()
+        .filter(|job| matches!(push::decide(job), plan::Push::Refused(_)));
+    Ok(changed.map(|job| job.image.name.clone()).collect())
+}
+
+fn finish(problems: &[String]) -> Result<ExitCode> {
+    for problem in problems {
+        report::error(problem);
+    }
+    if !problems.is_empty() {
         bail!(
-            "{failed} of {} images failed; no tag was moved",
-            images.len()
+            "{}; nothing was done",
+            report::count(problems.len(), "problem")
         );
     }
-    Ok(built)
-}
-
-/// Tags what was built and pushes it when asked to, one after the other:
-/// measured, pushing at once was slower.
-fn publish(
-    engine: &Engine,
-    place: &Place,
-    images: &[&Image],
-    built: &[Built],
-    push: bool,
-) -> Result<()> {
-    let mut rows = Vec::new();
-    for (image, built) in images.iter().zip(built) {
-        let reference = place.reference(&image.name, &image.version)?;
-        let log = format!("{}-tag", image.name);
-        engine.call(&log, &["tag", &built.id, &reference]).read()?;
-        rows.push((reference, built.clone()));
-    }
-    if push {
-        for (image, (reference, _)) in images.iter().zip(&rows) {
-            report::status("Pushing", reference);
-            let log = format!("{}-push", image.name);
-            let call = engine.call(&log, &["push", reference]);
-            call.doing("Pushing", reference).read()?;
-        }
-    }
-    table::print(&rows)
-}
-
-fn labels(
-    image: &Image,
-    workspace: &Workspace,
-    revision: &Revision,
-) -> Vec<(&'static str, String)> {
-    let mut labels = vec![
-        ("org.opencontainers.image.title", image.name.clone()),
-        (
-            "org.opencontainers.image.version",
-            image.version.to_string(),
-        ),
-        ("org.opencontainers.image.created", revision.created.clone()),
-    ];
-    let optional = [
-        ("org.opencontainers.image.description", &image.description),
-        ("org.opencontainers.image.licenses", &workspace.license),
-        ("org.opencontainers.image.source", &workspace.repository),
-        ("org.opencontainers.image.revision", &revision.commit),
-    ];
-    for (key, value) in optional {
-        labels.extend(value.clone().map(|value| (key, value)));
-    }
-    labels
+    Ok(ExitCode::SUCCESS)
 }

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::context::{self, Entry};
 
 /// Key and value of a label.
-pub(crate) type Label = (&'static str, String);
+pub(crate) type Label = (String, String);
 
 /// A configuration and the image ID that follows from it.
 pub(crate) struct Sealed {
@@ -21,7 +21,55 @@ pub(crate) struct Sealed {
     pub(crate) id: String,
     /// What `docker load` takes.
     pub(crate) archive: Vec<u8>,
+    /// What the image is: see [`content`].
+    pub(crate) content: Value,
 }
+
+/// What a container gets from a configuration. Left out are the hour and the
+/// engine of the build, and the labels that only tell of the commit: two images
+/// of equal content do the same.
+pub(crate) fn content(configuration: &Value) -> Value {
+    let mut config = Map::new();
+    let given = configuration.get("config");
+    for key in STARTED_WITH {
+        let value = given.and_then(|given| given.get(key));
+        let value = value.filter(|value| !value.is_null() && !is_empty(value));
+        if let Some(value) = value {
+            config.insert(key.to_owned(), value.clone());
+        }
+    }
+    if let Some(Value::Object(labels)) = config.get_mut("Labels") {
+        labels.retain(|key, _| !OF_THE_COMMIT.contains(&key.as_str()));
+        labels.sort_keys();
+    }
+    json!({
+        "architecture": configuration.get("architecture"),
+        "os": configuration.get("os"),
+        "config": config,
+        "layers": configuration.pointer("/rootfs/diff_ids"),
+    })
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.as_array().is_some_and(Vec::is_empty) || value.as_str().is_some_and(str::is_empty)
+}
+
+/// Keys of a configuration that decide what a container is started with.
+const STARTED_WITH: [&str; 7] = [
+    "User",
+    "ExposedPorts",
+    "Env",
+    "Entrypoint",
+    "Cmd",
+    "WorkingDir",
+    "Labels",
+];
+
+/// Labels that differ from commit to commit.
+const OF_THE_COMMIT: [&str; 2] = [
+    "org.opencontainers.image.created",
+    "org.opencontainers.image.revision",
+];
 
 /// Makes the configuration for the image that `inspected` (an element of what
 /// `docker image inspect` prints) describes.
@@ -29,7 +77,8 @@ pub(crate) struct Sealed {
 /// # Errors
 /// When `inspected` lacks what every image has.
 pub(crate) fn seal(inspected: &Value, labels: &[Label], created: &str) -> Result<Sealed> {
-    let config = configuration(inspected, labels, created)?.to_string();
+    let configuration = configuration(inspected, labels, created)?;
+    let config = configuration.to_string();
     let digest = hex(&Sha256::digest(&config));
     let layers = layers(inspected)?;
     let layers: Vec<String> = layers
@@ -54,6 +103,7 @@ pub(crate) fn seal(inspected: &Value, labels: &[Label], created: &str) -> Result
     Ok(Sealed {
         id: format!("sha256:{digest}"),
         archive,
+        content: content(&configuration),
     })
 }
 
@@ -66,8 +116,11 @@ fn configuration(inspected: &Value, labels: &[Label], created: &str) -> Result<V
     // configuration tells of the builder.
     let given = field("Config")?;
     let mut config = Map::new();
-    for key in ["User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Labels"] {
-        if let Some(value) = given.get(key).filter(|value| !value.is_null()) {
+    for key in STARTED_WITH {
+        if let Some(value) = given
+            .get(key)
+            .filter(|value| !value.is_null() && !is_empty(value))
+        {
             config.insert(key.to_owned(), value.clone());
         }
     }
@@ -76,7 +129,7 @@ fn configuration(inspected: &Value, labels: &[Label], created: &str) -> Result<V
         _ => Map::new(),
     };
     for (key, value) in labels {
-        all.insert((*key).to_owned(), Value::from(value.as_str()));
+        all.insert(key.clone(), Value::from(value.as_str()));
     }
     all.sort_keys();
     config.insert("Labels".to_owned(), Value::Object(all));

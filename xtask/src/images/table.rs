@@ -4,16 +4,24 @@ use std::io::Write;
 
 use anyhow::Result;
 
-use super::build::Built;
+use super::plan::Job;
 
 /// Prints a line for each image on stdout.
-pub(crate) fn print(rows: &[(String, Built)]) -> Result<()> {
-    let width = rows.iter().map(|(reference, _)| reference.len()).max();
-    let width = width.unwrap_or(0);
+///
+/// # Errors
+/// When stdout is closed.
+pub(crate) fn print(jobs: &[Job<'_>]) -> Result<()> {
+    let width = jobs
+        .iter()
+        .map(|job| job.reference.len())
+        .max()
+        .unwrap_or(0);
     let mut stdout = std::io::stdout().lock();
-    for (reference, built) in rows {
-        let size = size(built.size);
-        writeln!(stdout, "{reference:width$}  {}  {size:>8}", built.id)?;
+    for job in jobs {
+        if let Some(record) = &job.record {
+            let size = size(record.size);
+            writeln!(stdout, "{:width$}  {}  {size:>8}", job.reference, record.id)?;
+        }
     }
     Ok(())
 }

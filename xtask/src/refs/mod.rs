@@ -13,6 +13,7 @@ mod json;
 mod token;
 mod yaml;
 
+pub(crate) use document::Node;
 pub(crate) use edit::{Edit, apply, prove};
 pub(crate) use files::{Descriptor, Hit, Search, read_all};
 pub(crate) use token::{Kind, Reference};

@@ -1,0 +1,105 @@
+//! What holds for the whole run: place, platform, engine, folders.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use tempfile::TempDir;
+
+use super::Args;
+use super::engine::Engine;
+use super::place::Place;
+use crate::cargo::Graph;
+use crate::programs;
+use crate::workspace::Workspace;
+
+/// Checked before anything is done.
+pub(crate) struct Settings {
+    pub(crate) place: Place,
+    /// As docker says it: `linux/amd64`.
+    pub(crate) platform: String,
+    /// As rustc says it.
+    pub(crate) target: String,
+    pub(crate) graph: Graph,
+    pub(crate) engine: Engine,
+    /// Everything xtask keeps, within cargo's target folder.
+    pub(crate) folder: PathBuf,
+    pub(crate) limit: Duration,
+    /// Where a dry run writes its logs, so that it leaves nothing.
+    #[expect(dead_code, reason = "removes the folder in the end")]
+    dry: Option<TempDir>,
+}
+
+/// Platforms and the targets of their programs.
+const TARGETS: [(&str, &str); 5] = [
+    ("linux/amd64", "x86_64-unknown-linux-gnu"),
+    ("linux/arm64", "aarch64-unknown-linux-gnu"),
+    ("linux/ppc64le", "powerpc64le-unknown-linux-gnu"),
+    ("linux/riscv64", "riscv64gc-unknown-linux-gnu"),
+    ("linux/s390x", "s390x-unknown-linux-gnu"),
+];
+
+impl Settings {
+    /// Reads and checks everything that was set.
+    ///
+    /// # Errors
+    /// When a setting is wrong; nothing has been done then.
+    pub(crate) fn new(args: &Args, workspace: &Workspace) -> Result<Self> {
+        let place = args.place.resolve(workspace)?;
+        let given = args
+            .platform
+            .as_ref()
+            .filter(|platform| !platform.is_empty());
+        let (platform, target) = match given.or(workspace.platform.as_ref()) {
+            Some(platform) => (platform.clone(), target(platform)?),
+            None => of_this_machine()?,
+        };
+        let graph = Graph::read(&workspace.root, &target)?;
+        let folder = graph.target_folder.join("xtask");
+        let limit = Duration::from_secs(args.timeout);
+        let dry = args.dry_run.then(tempfile::tempdir).transpose()?;
+        let logs = match &dry {
+            Some(dry) => dry.path().to_owned(),
+            None => folder.join("logs"),
+        };
+        let engine = Engine::new(args.docker.clone(), logs, limit);
+        Ok(Self {
+            place,
+            platform,
+            target,
+            graph,
+            engine,
+            folder,
+            limit,
+            dry,
+        })
+    }
+
+    /// Where the record and the work of one image lie.
+    pub(crate) fn scratch(&self, name: &str) -> PathBuf {
+        let platform = self.platform.replace('/', "-");
+        self.folder.join("images").join(platform).join(name)
+    }
+}
+
+fn target(platform: &str) -> Result<String> {
+    let known = TARGETS.iter().find(|(known, _)| *known == platform);
+    let Some((_, target)) = known else {
+        let known: Vec<&str> = TARGETS.iter().map(|(known, _)| *known).collect();
+        bail!("platform {platform:?} is none of {}", known.join(", "));
+    };
+    Ok((*target).to_owned())
+}
+
+fn of_this_machine() -> Result<(String, String)> {
+    let target = programs::host_target()?;
+    // A host with another C library than glibc is still of this processor.
+    let processor = target.split('-').next().unwrap_or_default();
+    let known = TARGETS
+        .iter()
+        .find(|(_, known)| known.split('-').next() == Some(processor));
+    let Some((platform, _)) = known else {
+        bail!("docker's name for the processor of {target} is not known; give --platform");
+    };
+    Ok(((*platform).to_owned(), target))
+}

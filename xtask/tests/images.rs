@@ -206,12 +206,9 @@ fn what_compiles_to_the_same_program_is_not_built_again() {
     let output = succeed(fixture.stubbed("images --json"));
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(document["images"][0]["outcome"], "unchanged", "{document}");
-    assert!(
-        fixture
-            .calls()
-            .iter()
-            .all(|call| call.starts_with("images"))
-    );
+    for call in fixture.calls() {
+        assert!(call.starts_with("images") || call.starts_with("tag"), "{call}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::expected::Expected;
+use super::expected::{Expected, Kind};
 use super::status::{State, Status};
 use super::workload::{self, Finality, Pod, Workload};
 
@@ -48,6 +48,8 @@ pub enum Evidence {
     Deployments,
     /// The model answers with the version.
     ModelMetadata,
+    /// The operator says that its status is about the generation of the write.
+    ObservedGeneration,
     /// The object was not ready after the write, and then was.
     ConditionHistory,
     /// The object needed no new pods, and stayed ready.
@@ -169,7 +171,12 @@ impl Judge {
             Ok(evidence) => return Verdict::Done(evidence),
             Err(missing) => missing,
         };
-        if now >= self.pace.deadline {
+        // What has just become ready may still show that it stays so.
+        let grace = match self.available.0 {
+            Some(_) => self.pace.confirm(),
+            None => Duration::ZERO,
+        };
+        if now >= self.pace.deadline + grace {
             // What is rolled out is not undone because nobody here can ask it.
             if self.rolled_out.0.is_some() && !matches!(seen.served, Served::Refuses(_)) {
                 return Verdict::Done(vec![Evidence::Deployments]);
@@ -251,6 +258,10 @@ impl Judge {
             (true, false) => Err("the model's own answer".to_owned()),
             (false, true) if stayed => Ok(vec![Evidence::ModelMetadata]),
             (false, _) if !stayed => Err("it has to stay ready for a while".to_owned()),
+            // The state of an InferenceService is only ready for its generation.
+            (false, _) if self.expected.kind == Kind::InferenceService => {
+                Ok(vec![Evidence::ObservedGeneration])
+            }
             (false, _) if self.ready_was_lost && self.restarts => {
                 Ok(vec![Evidence::ConditionHistory])
             }

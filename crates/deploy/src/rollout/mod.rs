@@ -1,7 +1,9 @@
 //! Makes the world equal to an object and follows it until the version answers,
 //! or puts the former one back.
 
+mod canary;
 mod expected;
+mod figures;
 mod former;
 mod judge;
 mod progress;
@@ -17,7 +19,9 @@ use crate::target::{Target, TargetError};
 use crate::wanted::{BesideError, Role, beside};
 use former::Former;
 
+pub use canary::{Canary, Traffic};
 pub use expected::{Expected, Kind, Predictor};
+pub use figures::{Decision, Figures, UNLIMITED, decide};
 pub use judge::{Baseline, Evidence, Judge, Pace, Seen, Served, Verdict};
 pub use progress::Progress;
 pub use status::{Condition, State, Status};
@@ -54,6 +58,14 @@ pub enum RolloutError {
         reason: String,
         /// Conditions, pods and events.
         details: Vec<String>,
+        /// What serves now.
+        aftermath: Aftermath,
+    },
+    /// The figures of a canary speak against the version.
+    #[error("the canary was withdrawn: {reason}\n  {aftermath}")]
+    Withdrawn {
+        /// Why, with the figures.
+        reason: String,
         /// What serves now.
         aftermath: Aftermath,
     },
@@ -216,7 +228,9 @@ impl<T: Target> Rollout<'_, T> {
             Err(_) => true,
         };
         let noted = Former::noted_in(live);
-        if well {
+        // A canary or shadow that a killed run has left is nothing to return to.
+        let beside = expected.predictors.len() > 1;
+        if well && !(beside && noted.is_some()) {
             Some(Former::of(live))
         } else {
             Some(noted.unwrap_or_else(|| Former::of(live)))

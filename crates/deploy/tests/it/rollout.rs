@@ -14,6 +14,8 @@ pub(crate) struct Scene {
     pub(crate) target: &'static str,
     pub(crate) name: &'static str,
     pub(crate) extra: Vec<String>,
+    /// Seconds; generous where success is wanted, as the machine may be busy.
+    pub(crate) deadline: &'static str,
     pub(crate) pfs: Pfs,
 }
 
@@ -28,6 +30,7 @@ impl Scene {
             target,
             name: "iris",
             extra: Vec::new(),
+            deadline: "30",
             pfs,
         }
     }
@@ -47,12 +50,11 @@ impl Scene {
             "seldon",
             "--poll",
             "100ms",
-            "--deadline",
-            "5",
             "--target",
             self.target,
         ]);
         command
+            .args(["--deadline", self.deadline])
             .args(&self.extra)
             .env("KUBECONFIG", self.pfs.path("kubeconfig"))
             .env("SEL_URL", self.stub.url())
@@ -177,9 +179,10 @@ fn running_twice_changes_nothing() {
 #[test]
 fn a_version_that_never_gets_ready_is_replaced_by_the_former_one() {
     for target in LIVE {
-        let scene = Scene::new(target);
+        let mut scene = Scene::new(target);
         scene.succeeds("1");
         scene.behaves("2", Behaviour::NeverReady);
+        scene.deadline = "3";
         scene.fails(
             "2",
             &["version 1 is back in service", "next: kubectl -n seldon"],

@@ -120,11 +120,19 @@ struct Deploying<'a, T> {
 
 impl<'a, T: Target> Deploying<'a, T> {
     fn new(cli: &'a Cli, plan: &'a Plan, target: &'a T) -> Self {
+        let mut progress = Progress::start();
+        progress.say(&format!(
+            "deploying {} {} as {} to {}",
+            plan.info.name,
+            plan.info.version,
+            cli.deploy_name,
+            target.place()
+        ));
         Self {
             cli,
             plan,
             target,
-            progress: Progress::start(),
+            progress,
             started: SystemTime::now(),
         }
     }
@@ -160,15 +168,7 @@ impl<'a, T: Target> Deploying<'a, T> {
 
     fn rollout(&mut self) -> Rollout<'_, T> {
         let arguments = &self.cli.rollout;
-        let info = &self.plan.info;
         let deadline = Duration::from_secs(self.plan.deadline.into());
-        self.progress.say(&format!(
-            "deploying {} {} as {} to {}",
-            info.name,
-            info.version,
-            self.cli.deploy_name,
-            self.target.place()
-        ));
         Rollout {
             target: self.target,
             pace: rollout::pace(arguments.poll, deadline),
@@ -211,7 +211,10 @@ impl Deploying<'_, SeldonDeploy> {
         let mut failures = Vec::new();
         for detector in &self.plan.detectors {
             let word = detector.kind.word();
-            match self.target.ensure(detector).await {
+            let target = self.target;
+            let mut rollout = self.rollout();
+            let made = rollout.patiently(async || target.ensure(detector).await);
+            match made.await {
                 Ok(change) => {
                     self.progress
                         .say(&format!("{word} detector {change:?}").to_lowercase());

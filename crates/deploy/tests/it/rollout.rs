@@ -195,3 +195,80 @@ fn a_version_that_never_gets_ready_is_replaced_by_the_former_one() {
         );
     }
 }
+
+fn evidence(scene: &Scene) -> Vec<String> {
+    let record = scene.record();
+    let evidence = record["evidence"].as_array().unwrap().iter();
+    evidence
+        .map(|one| one.as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn the_strongest_evidence_that_can_be_reached_is_taken() {
+    for (target, readable, reachable, expected) in [
+        (
+            "seldon-core",
+            true,
+            true,
+            vec!["deployments", "model-metadata"],
+        ),
+        ("seldon-core", true, false, vec!["deployments"]),
+        ("seldon-core", false, true, vec!["model-metadata"]),
+        ("seldon-core", false, false, vec!["condition-history"]),
+        ("seldon-deploy", true, true, vec!["model-metadata"]),
+        ("seldon-deploy", true, false, vec!["condition-history"]),
+        ("kserve", true, true, vec!["deployments", "model-metadata"]),
+        ("kserve", false, false, vec!["observed-generation"]),
+    ] {
+        let scene = Scene::new(target);
+        {
+            let mut world = scene.stub.world();
+            world.evidence_allowed = readable;
+            world.reachable = reachable;
+        }
+        scene.succeeds("1");
+        // Conditions have whole seconds: two transitions in one look like none.
+        std::thread::sleep(Duration::from_millis(1100));
+        scene.behaves("2", Behaviour::Good(1200));
+        scene.succeeds("2");
+        assert_eq!(
+            evidence(&scene),
+            expected,
+            "{target} {readable} {reachable}"
+        );
+        assert!(scene.serving().contains(&"2".to_owned()));
+    }
+}
+
+#[test]
+fn the_model_is_asked_through_the_ingress() {
+    let mut scene = Scene::new("seldon-deploy");
+    scene.extra = vec!["--ingress".to_owned(), scene.stub.url()];
+    scene.succeeds("1");
+    assert_eq!(evidence(&scene), ["model-metadata"]);
+}
+
+#[test]
+fn without_rollback_the_failed_version_stays_and_the_old_pods_serve() {
+    let mut scene = Scene::new("seldon-core");
+    scene.succeeds("1");
+    scene.extra = vec!["--no-rollback".to_owned()];
+    scene.behaves("2", Behaviour::NeverReady);
+    scene.fails("2", &["was not put back"]);
+    assert_eq!(scene.serving(), ["1"]);
+}
+
+#[test]
+fn a_first_version_that_fails_is_left_to_be_looked_at() {
+    let mut scene = Scene::new("seldon-core");
+    scene.deadline = "3";
+    scene.behaves("1", Behaviour::Stuck("ImagePullBackOff"));
+    scene.fails(
+        "1",
+        &["ImagePullBackOff", "no version before", "next: kubectl"],
+    );
+    // The next one, which is good, replaces it.
+    scene.succeeds("2");
+    assert_eq!(scene.serving(), ["2"]);
+}

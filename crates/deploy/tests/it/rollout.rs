@@ -1,7 +1,7 @@
 //! Rollouts, through the program, on clusters of the stub.
 
 use std::process::Output;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -16,6 +16,7 @@ pub(crate) struct Scene {
     pub(crate) extra: Vec<String>,
     /// Seconds; generous where success is wanted, as the machine may be busy.
     pub(crate) deadline: &'static str,
+    pub(crate) poll: &'static str,
     pub(crate) pfs: Pfs,
 }
 
@@ -31,6 +32,7 @@ impl Scene {
             name: "iris",
             extra: Vec::new(),
             deadline: "30",
+            poll: "100ms",
             pfs,
         }
     }
@@ -48,13 +50,11 @@ impl Scene {
             "registry.example/serve:0.0.1",
             "--namespace",
             "seldon",
-            "--poll",
-            "100ms",
             "--target",
             self.target,
         ]);
         command
-            .args(["--deadline", self.deadline])
+            .args(["--deadline", self.deadline, "--poll", self.poll])
             .args(&self.extra)
             .env("KUBECONFIG", self.pfs.path("kubeconfig"))
             .env("SEL_URL", self.stub.url())
@@ -271,4 +271,16 @@ fn a_first_version_that_fails_is_left_to_be_looked_at() {
     // The next one, which is good, replaces it.
     scene.succeeds("2");
     assert_eq!(scene.serving(), ["2"]);
+}
+
+#[test]
+fn a_watch_tells_of_a_change_before_the_next_look_is_due() {
+    for target in ["seldon-core", "kserve"] {
+        let mut scene = Scene::new(target);
+        scene.stub.world().reachable = true;
+        scene.poll = "20s";
+        let started = Instant::now();
+        scene.succeeds("1");
+        assert!(started.elapsed() < Duration::from_secs(18), "{target}");
+    }
 }

@@ -9,10 +9,10 @@ use super::plan::Plan;
 use super::{Cli, TargetName};
 use crate::http::{self, Trust};
 use crate::record::{DetectorRecord, Record};
-use crate::rollout::{self, Done, Progress, Rollout};
+use crate::rollout::{self, Canary, Done, Progress, Rollout, Traffic};
 use crate::target::{
-    Credentials, INFERENCE_SERVICE, Kubernetes, Manifest, ModelService, SELDON_DEPLOYMENT,
-    SeldonDeploy, Target,
+    Credentials, INFERENCE_SERVICE, Kubernetes, Manifest, ModelService, PodMetrics, Prometheus,
+    SELDON_DEPLOYMENT, SeldonDeploy, Target,
 };
 use crate::wanted::Role;
 
@@ -42,19 +42,33 @@ async fn deploy(cli: &Cli, plan: &Plan) -> anyhow::Result<()> {
     })?;
     match cli.target {
         TargetName::SeldonDeploy => {
-            let target = seldon_deploy(cli, http)?;
+            let target = seldon_deploy(cli, http.clone())?;
             let mut deploying = Deploying::new(cli, plan, &target);
-            let done = deploying.roll_out().await?;
+            let done = match prometheus(cli, &http) {
+                Some(mut traffic) => deploying.try_out(&mut traffic).await?,
+                None => deploying.roll_out().await?,
+            };
             let detectors = deploying.detectors().await?;
             deploying.record(&done, detectors)
         }
         _ => {
-            let target = kubernetes(cli, http).await?;
+            let target = kubernetes(cli, http.clone()).await?;
             let mut deploying = Deploying::new(cli, plan, &target);
-            let done = deploying.roll_out().await?;
+            let done = match (cli.rollout.canary, prometheus(cli, &http)) {
+                (None, _) => deploying.roll_out().await?,
+                (Some(_), Some(mut traffic)) => deploying.try_out(&mut traffic).await?,
+                (Some(_), None) => deploying.try_out(&mut PodMetrics::new(&target)).await?,
+            };
             deploying.record(&done, Vec::new())
         }
     }
+}
+
+/// Where the figures of a canary come from, if it is Prometheus.
+fn prometheus(cli: &Cli, http: &reqwest::Client) -> Option<Prometheus> {
+    cli.rollout.canary?;
+    let url = cli.rollout.prometheus.as_deref()?;
+    Some(Prometheus::new(http.clone(), url, cli.deploy_name.as_str()))
 }
 
 async fn kubernetes(cli: &Cli, http: reqwest::Client) -> anyhow::Result<Kubernetes> {
@@ -106,37 +120,61 @@ struct Deploying<'a, T> {
 
 impl<'a, T: Target> Deploying<'a, T> {
     fn new(cli: &'a Cli, plan: &'a Plan, target: &'a T) -> Self {
+        let mut progress = Progress::start();
+        progress.say(&format!(
+            "deploying {} {} as {} to {}",
+            plan.info.name,
+            plan.info.version,
+            cli.deploy_name,
+            target.place()
+        ));
         Self {
             cli,
             plan,
             target,
-            progress: Progress::start(),
+            progress,
             started: SystemTime::now(),
         }
     }
 
     async fn roll_out(&mut self) -> anyhow::Result<Done> {
+        let shadow = self.cli.rollout.shadow;
+        let object = &self.plan.object;
+        let mut rollout = self.rollout();
+        let done = match shadow {
+            true => rollout.run_beside(object, Role::Shadow).await,
+            false => rollout.run(object).await,
+        };
+        done.with_context(|| self.failed())
+    }
+
+    /// Rolls the version out on a share of the requests first.
+    async fn try_out(&mut self, traffic: &mut impl Traffic) -> anyhow::Result<Done> {
         let arguments = &self.cli.rollout;
+        let canary = Canary {
+            percent: arguments.canary.context("no share of the requests")?,
+            watch: arguments.canary_for,
+            least_requests: arguments.canary_requests,
+        };
+        let object = &self.plan.object;
+        let done = self.rollout().run_canary(object, canary, traffic).await;
+        done.with_context(|| self.failed())
+    }
+
+    fn failed(&self) -> String {
         let info = &self.plan.info;
+        format!("cannot roll out {} {}", info.name, info.version)
+    }
+
+    fn rollout(&mut self) -> Rollout<'_, T> {
+        let arguments = &self.cli.rollout;
         let deadline = Duration::from_secs(self.plan.deadline.into());
-        let mut rollout = Rollout {
+        Rollout {
             target: self.target,
             pace: rollout::pace(arguments.poll, deadline),
             rollback: !arguments.no_rollback,
             progress: &mut self.progress,
-        };
-        rollout.progress.say(&format!(
-            "deploying {} {} as {} to {}",
-            info.name,
-            info.version,
-            self.cli.deploy_name,
-            self.target.place()
-        ));
-        let done = match arguments.shadow {
-            true => rollout.run_beside(&self.plan.object, Role::Shadow).await,
-            false => rollout.run(&self.plan.object).await,
-        };
-        done.with_context(|| format!("cannot roll out {} {}", info.name, info.version))
+        }
     }
 
     fn record(&mut self, done: &Done, detectors: Vec<DetectorRecord>) -> anyhow::Result<()> {
@@ -173,7 +211,10 @@ impl Deploying<'_, SeldonDeploy> {
         let mut failures = Vec::new();
         for detector in &self.plan.detectors {
             let word = detector.kind.word();
-            match self.target.ensure(detector).await {
+            let target = self.target;
+            let mut rollout = self.rollout();
+            let made = rollout.patiently(async || target.ensure(detector).await);
+            match made.await {
                 Ok(change) => {
                     self.progress
                         .say(&format!("{word} detector {change:?}").to_lowercase());

@@ -88,25 +88,80 @@ pub(super) fn same(wanted: &Value, live: &Value) -> bool {
 }
 
 /// Whether the step from one object to another makes new pods: a changed number
-/// of replicas, a changed share of the traffic and changed metadata do not.
+/// of replicas, a changed share of the traffic, changed metadata and a predictor
+/// that goes do not.
 pub(super) fn restarts(live: Option<&Value>, written: &Value) -> bool {
-    live.is_none_or(|live| pods(live) != pods(written))
+    let Some(live) = live else {
+        return true;
+    };
+    let (live_spec, live_predictors) = pods(live);
+    let (spec, predictors) = pods(written);
+    spec != live_spec || !predictors.iter().all(|p| live_predictors.contains(p))
 }
 
-fn pods(object: &Value) -> Value {
+/// The spec without its predictors, and the predictors, each without what makes
+/// no new pods.
+fn pods(object: &Value) -> (Value, Vec<Value>) {
     let mut spec = object.get("spec").cloned().unwrap_or_default();
-    if let Some(spec) = spec.as_object_mut() {
-        spec.remove("replicas");
-    }
-    let predictors = spec
-        .pointer_mut("/predictors")
-        .and_then(Value::as_array_mut);
-    for predictor in predictors.into_iter().flatten() {
+    let Some(map) = spec.as_object_mut() else {
+        return (spec, Vec::new());
+    };
+    map.remove("replicas");
+    let predictors = map.remove("predictors");
+    let mut predictors = predictors
+        .as_ref()
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
+    for predictor in &mut predictors {
         if let Some(predictor) = predictor.as_object_mut() {
             for key in ["replicas", "traffic", "progressDeadlineSeconds"] {
                 predictor.remove(key);
             }
         }
     }
-    spec
+    (spec, predictors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(predictors: Value) -> Value {
+        json!({"spec": {"protocol": "seldon", "predictors": predictors}})
+    }
+
+    #[test]
+    fn what_makes_new_pods() {
+        let one = json!({"name": "a", "traffic": 100, "graph": 1});
+        let less = json!({"name": "a", "traffic": 90, "graph": 1});
+        let other = json!({"name": "a", "traffic": 100, "graph": 2});
+        let canary = json!({"name": "b", "traffic": 10, "graph": 2});
+        let both = object(json!([less, canary]));
+        let one = object(json!([one]));
+        assert!(restarts(None, &one));
+        assert!(!restarts(Some(&one), &one));
+        assert!(!restarts(Some(&one), &object(json!([less]))));
+        assert!(!restarts(Some(&both), &one));
+        assert!(restarts(Some(&one), &both));
+        assert!(restarts(Some(&one), &object(json!([other]))));
+    }
+
+    #[test]
+    fn a_note_survives_the_way_through_the_object() {
+        let live = json!({
+            "apiVersion": "a/v1", "kind": "K", "spec": {"x": 1},
+            "metadata": {"name": "iris", "namespace": "n", "uid": "u", "annotations": {"model/version": "1", NOTE: "older"}},
+            "status": {},
+        });
+        let former = Former::of(&live);
+        let wanted = json!({"metadata": {"annotations": {"model/version": "2"}}, "spec": {}});
+        let kept = kept_in(&wanted, Some(&former));
+        assert_eq!(Former::noted_in(&kept), Some(former.clone()));
+        assert!(same(&wanted, &kept), "the note is no difference");
+        assert!(former.object().pointer("/metadata/uid").is_none());
+        // Somebody else's object may hold passwords, and is not noted.
+        let foreign = Former::of(&json!({"metadata": {"name": "iris"}, "spec": {"password": "p"}}));
+        assert_eq!(kept_in(&wanted, Some(&foreign)), wanted);
+    }
 }

@@ -1,10 +1,14 @@
 //! Makes the world equal to an object and follows it until the version answers,
 //! or puts the former one back.
 
+mod canary;
+mod error;
 mod expected;
+mod figures;
 mod former;
 mod judge;
 mod progress;
+mod recover;
 mod status;
 mod workload;
 
@@ -14,10 +18,13 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::target::{Target, TargetError};
-use crate::wanted::{BesideError, Role, beside};
+use crate::wanted::{Role, beside};
 use former::Former;
 
+pub use canary::{Canary, Traffic};
+pub use error::{Aftermath, RolloutError};
 pub use expected::{Expected, Kind, Predictor};
+pub use figures::{Decision, Figures, UNLIMITED, decide};
 pub use judge::{Baseline, Evidence, Judge, Pace, Seen, Served, Verdict};
 pub use progress::Progress;
 pub use status::{Condition, State, Status};
@@ -35,55 +42,6 @@ pub struct Done {
     pub evidence: Vec<Evidence>,
     /// The object as last seen.
     pub object: Value,
-}
-
-/// A rollout that did not.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RolloutError {
-    /// Nothing was changed.
-    #[error("{0}; nothing was changed")]
-    NothingChanged(TargetError),
-    /// The version cannot run beside another.
-    #[error("{0}; nothing was changed")]
-    Beside(BesideError),
-    /// The new version does not come up.
-    #[error("the rollout has failed: {reason}{}\n  {aftermath}", listed(details))]
-    Failed {
-        /// Why.
-        reason: String,
-        /// Conditions, pods and events.
-        details: Vec<String>,
-        /// What serves now.
-        aftermath: Aftermath,
-    },
-}
-
-/// What serves after a failed rollout.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Aftermath {
-    /// The former version, put back.
-    #[error("version {0} is back in service")]
-    PutBack(String),
-    /// The former version in its own pods, as nothing was taken from it.
-    #[error(
-        "the former version was not put back (--no-rollback); its pods serve until the new ones are ready"
-    )]
-    LeftAsIs,
-    /// Nothing: there was no version before.
-    #[error("there was no version before this one to put back")]
-    NothingBefore,
-    /// Whatever somebody else has deployed meanwhile.
-    #[error("what somebody else has deployed meanwhile was left alone")]
-    SomebodyElses,
-    /// Not known.
-    #[error("the former version could not be put back: {0}; its pods serve as long as they live")]
-    NotPutBack(String),
-}
-
-fn listed(details: &[String]) -> String {
-    details.iter().map(|line| format!("\n  {line}")).collect()
 }
 
 /// How rollouts are made.
@@ -186,7 +144,12 @@ impl<T: Target> Rollout<'_, T> {
         self.target.write(object, live.as_ref()).await
     }
 
-    async fn patiently<R>(
+    /// Makes a call, again and again while it fails for a passing reason.
+    ///
+    /// # Errors
+    ///
+    /// When it is refused, or fails too often.
+    pub async fn patiently<R>(
         &mut self,
         call: impl AsyncFn() -> Result<R, TargetError>,
     ) -> Result<R, TargetError> {
@@ -216,7 +179,9 @@ impl<T: Target> Rollout<'_, T> {
             Err(_) => true,
         };
         let noted = Former::noted_in(live);
-        if well {
+        // A canary or shadow that a killed run has left is nothing to return to.
+        let beside = expected.predictors.len() > 1;
+        if well && !(beside && noted.is_some()) {
             Some(Former::of(live))
         } else {
             Some(noted.unwrap_or_else(|| Former::of(live)))
@@ -255,73 +220,6 @@ impl<T: Target> Rollout<'_, T> {
             }
             self.target.pause(self.pace.look).await;
         }
-    }
-
-    /// Puts the former version back, where there is one and it is wanted.
-    async fn recover(
-        &mut self,
-        written: &Value,
-        former: Option<Former>,
-        ended: Ended,
-    ) -> RolloutError {
-        let expected = Expected::of(written);
-        let (reason, superseded) = match ended {
-            Ended::Failed(reason) => (reason, false),
-            Ended::Superseded(reason) => (reason, true),
-        };
-        let mut details = self.details(&expected).await;
-        let show = self.target.show_command(&expected.name);
-        details.push(format!("next: {show}"));
-        let aftermath = match former {
-            _ if superseded => Aftermath::SomebodyElses,
-            None => Aftermath::NothingBefore,
-            Some(former) if former::same(former.object(), written) => Aftermath::NothingBefore,
-            Some(_) if !self.rollback => Aftermath::LeftAsIs,
-            Some(former) => self.put_back(written, &former).await,
-        };
-        RolloutError::Failed {
-            reason,
-            details,
-            aftermath,
-        }
-    }
-
-    async fn put_back(&mut self, failed: &Value, former: &Former) -> Aftermath {
-        let version = former.version();
-        self.progress
-            .say(&format!("putting version {version} back"));
-        let live = self.target.read().await.ok().flatten();
-        let live = live.as_ref().unwrap_or(failed);
-        let written = match self.write(former.object(), Some(live)).await {
-            Ok(written) => written,
-            Err(error) => return Aftermath::NotPutBack(error.to_string()),
-        };
-        let restarts = former::restarts(Some(failed), &written);
-        let baseline = baseline(Some(live));
-        match self.follow(&written, baseline, restarts).await {
-            Ok(_) => Aftermath::PutBack(version),
-            Err(Ended::Failed(reason) | Ended::Superseded(reason)) => Aftermath::NotPutBack(reason),
-        }
-    }
-
-    /// What a person should know: conditions that do not hold, and what the
-    /// target adds.
-    async fn details(&self, expected: &Expected) -> Vec<String> {
-        let mut details = Vec::new();
-        if let Ok(Some(object)) = self.target.read().await {
-            let status = Status::of(expected.kind, &object);
-            let broken = status.conditions.iter().filter(|c| c.status != "True");
-            details.extend(broken.map(|c| {
-                format!(
-                    "condition {} is {}: {} {}",
-                    c.name, c.status, c.reason, c.message
-                )
-                .trim_end_matches([' ', ':'])
-                .to_owned()
-            }));
-        }
-        details.extend(self.target.explain(expected).await);
-        details
     }
 }
 

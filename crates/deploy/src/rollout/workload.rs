@@ -36,10 +36,9 @@ impl Workload {
         text(&self.0, "/metadata/name")
     }
 
-    /// The predictor it belongs to: the operator tells each container.
+    /// The predictor it belongs to.
     fn predictor(&self) -> Option<String> {
-        containers(&self.0, "/spec/template/spec")
-            .find_map(|container| environment(container).remove("PREDICTOR_ID"))
+        predictor_of(&self.0, "/spec/template/spec")
     }
 
     /// Whether its pods are those of `predictor` in the wanted version.
@@ -82,6 +81,11 @@ impl Pod {
     /// Its name.
     pub fn name(&self) -> &str {
         text(&self.0, "/metadata/name")
+    }
+
+    /// The predictor it belongs to.
+    pub fn predictor(&self) -> Option<String> {
+        predictor_of(&self.0, "/spec")
     }
 
     /// What keeps a container of it from running, if it is one that does not
@@ -176,6 +180,9 @@ fn runs(object: &Value, spec: &str, predictor: &Predictor) -> bool {
     })
 }
 
-fn containers<'a>(object: &'a Value, spec: &str) -> impl Iterator<Item = &'a Value> {
-    items(object, &format!("{spec}/containers")).iter()
+/// The operator tells each container which predictor it belongs to.
+fn predictor_of(object: &Value, spec: &str) -> Option<String> {
+    items(object, &format!("{spec}/containers"))
+        .iter()
+        .find_map(|container| environment(container).remove("PREDICTOR_ID"))
 }

@@ -8,6 +8,7 @@ mod kubernetes;
 mod manifest;
 mod model_service;
 mod seldon_deploy;
+mod traffic;
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ pub use kubernetes::{INFERENCE_SERVICE, Kubernetes, Resource, SELDON_DEPLOYMENT}
 pub use manifest::{MANIFEST_FILE, Manifest};
 pub use model_service::ModelService;
 pub use seldon_deploy::{Credentials, DetectorChange, SeldonDeploy};
+pub use traffic::{PodMetrics, Prometheus};
 
 /// Who is made to serve a model version.
 #[expect(

@@ -6,6 +6,7 @@
     clippy::indexing_slicing
 )]
 
+mod canary;
 mod manifest;
 mod matrix;
 mod package;

@@ -1,8 +1,10 @@
 //! The target `manifest`: from model-info.yaml to a file, through the program.
 
 use std::fs;
+use std::path::Path;
 
 use crate::support::{Pfs, arguments, crd, golden_cases, stderr};
+use deploy::options::Options;
 use serde_json::Value;
 
 const INFO: &str = "name: iris\nversion: '1'\npipeline: p\nrepo: r\nuri: s3://b/model\n";
@@ -156,4 +158,26 @@ fn what_a_target_cannot_do_is_wrong_usage() {
             stderr(&output)
         );
     }
+}
+
+/// The object of the target kserve, which no file target writes.
+#[test]
+fn golden_of_kserve() {
+    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/iris");
+    let info = model::ModelInfo::read(&case.join("model-info.yaml")).unwrap();
+    let shape = "{max-replicas: 3, cpu: 500m, node-selector: {pool: a}, annotations: {team: b}}";
+    let options = Options {
+        name: "iris".parse().unwrap(),
+        namespace: Some("models".to_owned()),
+        image: "registry.example/serve:0.0.1".parse().unwrap(),
+        shape: serde_saphyr::from_str(shape).unwrap(),
+        detectors: None,
+    };
+    let object = deploy::wanted::inference_service(&info, &options).unwrap();
+    let expected = case.parent().unwrap().join("../inference-service.json");
+    let text = format!("{}\n", serde_json::to_string_pretty(&object).unwrap());
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&expected, &text).unwrap();
+    }
+    assert_eq!(text, fs::read_to_string(&expected).unwrap());
 }

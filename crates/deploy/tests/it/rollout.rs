@@ -1,7 +1,7 @@
 //! Rollouts, through the program, on clusters of the stub.
 
 use std::process::Output;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -14,6 +14,9 @@ pub(crate) struct Scene {
     pub(crate) target: &'static str,
     pub(crate) name: &'static str,
     pub(crate) extra: Vec<String>,
+    /// Seconds; generous where success is wanted, as the machine may be busy.
+    pub(crate) deadline: &'static str,
+    pub(crate) poll: &'static str,
     pub(crate) pfs: Pfs,
 }
 
@@ -28,6 +31,8 @@ impl Scene {
             target,
             name: "iris",
             extra: Vec::new(),
+            deadline: "30",
+            poll: "100ms",
             pfs,
         }
     }
@@ -45,14 +50,11 @@ impl Scene {
             "registry.example/serve:0.0.1",
             "--namespace",
             "seldon",
-            "--poll",
-            "100ms",
-            "--deadline",
-            "5",
             "--target",
             self.target,
         ]);
         command
+            .args(["--deadline", self.deadline, "--poll", self.poll])
             .args(&self.extra)
             .env("KUBECONFIG", self.pfs.path("kubeconfig"))
             .env("SEL_URL", self.stub.url())
@@ -177,9 +179,10 @@ fn running_twice_changes_nothing() {
 #[test]
 fn a_version_that_never_gets_ready_is_replaced_by_the_former_one() {
     for target in LIVE {
-        let scene = Scene::new(target);
+        let mut scene = Scene::new(target);
         scene.succeeds("1");
         scene.behaves("2", Behaviour::NeverReady);
+        scene.deadline = "3";
         scene.fails(
             "2",
             &["version 1 is back in service", "next: kubectl -n seldon"],
@@ -190,5 +193,94 @@ fn a_version_that_never_gets_ready_is_replaced_by_the_former_one() {
             !scene.pfs.out().contains(&"deployment.json".to_owned())
                 || scene.record()["model"]["version"] == "1"
         );
+    }
+}
+
+fn evidence(scene: &Scene) -> Vec<String> {
+    let record = scene.record();
+    let evidence = record["evidence"].as_array().unwrap().iter();
+    evidence
+        .map(|one| one.as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn the_strongest_evidence_that_can_be_reached_is_taken() {
+    for (target, readable, reachable, expected) in [
+        (
+            "seldon-core",
+            true,
+            true,
+            vec!["deployments", "model-metadata"],
+        ),
+        ("seldon-core", true, false, vec!["deployments"]),
+        ("seldon-core", false, true, vec!["model-metadata"]),
+        ("seldon-core", false, false, vec!["condition-history"]),
+        ("seldon-deploy", true, true, vec!["model-metadata"]),
+        ("seldon-deploy", true, false, vec!["condition-history"]),
+        ("kserve", true, true, vec!["deployments", "model-metadata"]),
+        ("kserve", false, false, vec!["observed-generation"]),
+    ] {
+        let scene = Scene::new(target);
+        {
+            let mut world = scene.stub.world();
+            world.evidence_allowed = readable;
+            world.reachable = reachable;
+        }
+        scene.succeeds("1");
+        // Conditions have whole seconds: two transitions in one look like none.
+        std::thread::sleep(Duration::from_millis(1100));
+        scene.behaves("2", Behaviour::Good(1200));
+        scene.succeeds("2");
+        assert_eq!(
+            evidence(&scene),
+            expected,
+            "{target} {readable} {reachable}"
+        );
+        assert!(scene.serving().contains(&"2".to_owned()));
+    }
+}
+
+#[test]
+fn the_model_is_asked_through_the_ingress() {
+    let mut scene = Scene::new("seldon-deploy");
+    scene.extra = vec!["--ingress".to_owned(), scene.stub.url()];
+    scene.succeeds("1");
+    assert_eq!(evidence(&scene), ["model-metadata"]);
+}
+
+#[test]
+fn without_rollback_the_failed_version_stays_and_the_old_pods_serve() {
+    let mut scene = Scene::new("seldon-core");
+    scene.succeeds("1");
+    scene.extra = vec!["--no-rollback".to_owned()];
+    scene.behaves("2", Behaviour::NeverReady);
+    scene.fails("2", &["was not put back"]);
+    assert_eq!(scene.serving(), ["1"]);
+}
+
+#[test]
+fn a_first_version_that_fails_is_left_to_be_looked_at() {
+    let mut scene = Scene::new("seldon-core");
+    scene.deadline = "3";
+    scene.behaves("1", Behaviour::Stuck("ImagePullBackOff"));
+    scene.fails(
+        "1",
+        &["ImagePullBackOff", "no version before", "next: kubectl"],
+    );
+    // The next one, which is good, replaces it.
+    scene.succeeds("2");
+    assert_eq!(scene.serving(), ["2"]);
+}
+
+#[test]
+fn a_watch_tells_of_a_change_before_the_next_look_is_due() {
+    for target in ["seldon-core", "kserve"] {
+        let mut scene = Scene::new(target);
+        scene.stub.world().reachable = true;
+        scene.poll = "20s";
+        let started = Instant::now();
+        scene.succeeds("1");
+        assert!(started.elapsed() < Duration::from_secs(18), "{target}");
     }
 }

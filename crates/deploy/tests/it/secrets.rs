@@ -32,6 +32,7 @@ fn no_secret_in_any_object_log_error_or_file() {
         };
         deploy(&scene, "1");
         scene.behaves("2", Behaviour::NeverReady);
+        scene.deadline = "3";
         deploy(&scene, "2");
         scene.stub.world().kubernetes_tokens.clear();
         scene.stub.world().client_secret = "another".to_owned();

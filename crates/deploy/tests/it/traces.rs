@@ -147,3 +147,69 @@ fn deployment_requests_go_where_the_public_client_sends_them() {
     let of_deployments = deletes.filter(|call| !call.target.contains("/monitor/"));
     assert_eq!(of_deployments.count(), 0);
 }
+
+/// The check of the stub itself: what it demands and answers is what the public
+/// client sends and understands.
+#[test]
+#[ignore = "needs seldon-deploy-sdk 2.4.0: set SELDON_SDK_PYTHON to a python that has it"]
+fn the_public_client_works_against_the_stub() {
+    let python = std::env::var_os("SELDON_SDK_PYTHON").expect("set SELDON_SDK_PYTHON");
+    for (missing_code, id_token) in [(404, true), (400, false)] {
+        let stub = crate::stub::Stub::start();
+        {
+            let mut world = stub.world();
+            world.client_secret = "sd-api-secret".to_owned();
+            world.missing_code = missing_code;
+            world.id_token = id_token;
+        }
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/sdk.py");
+        let mut command = std::process::Command::new(&python);
+        let output = command.arg(script).arg(stub.url()).output().unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            crate::support::stderr(&output)
+        );
+        compare_with_the_recordings(&stub.world());
+    }
+}
+
+/// Every request of the public client is one that was recorded, in method, path
+/// and headers, when the recordings are at hand.
+fn compare_with_the_recordings(world: &World) {
+    if std::env::var_os("SELDON_TRACES").is_none() {
+        return;
+    }
+    let scenes = [
+        "auth-client-credentials",
+        "deploy-first-time",
+        "drift-first-time",
+        "outlier-first-time",
+        "wait",
+        "update",
+        "list",
+        "drift-list",
+        "outlier-list",
+        "drift-read",
+        "delete",
+    ];
+    let recorded = recorded(&scenes);
+    for call in &world.log {
+        let same = |request: &&Value| {
+            request["method"] == call.method.as_str() && request["path"] == call.target.as_str()
+        };
+        let request = recorded.iter().find(same);
+        let request =
+            request.unwrap_or_else(|| panic!("not recorded: {} {}", call.method, call.target));
+        let recorded = request["headers"]["Content-Type"]
+            .as_str()
+            .unwrap_or_default();
+        assert_eq!(
+            call.header("content-type"),
+            recorded,
+            "{} {}",
+            call.method,
+            call.target
+        );
+    }
+}

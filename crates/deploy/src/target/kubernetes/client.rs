@@ -47,20 +47,45 @@ impl Connection {
         lock(&self.seen).clone()
     }
 
-    /// Sends a request, with fresh credentials once if they are not accepted.
+    /// Sends a request that is answered by JSON.
     pub(super) async fn send(
         &self,
         action: &str,
         request: Result<http::Request<Vec<u8>>, request::Error>,
     ) -> Result<Value, TargetError> {
+        self.renewing(action, request, async |client, request| {
+            client.request(request).await
+        })
+        .await
+    }
+
+    /// Sends a request that is answered by text.
+    pub(super) async fn text(
+        &self,
+        action: &str,
+        request: Result<http::Request<Vec<u8>>, request::Error>,
+    ) -> Result<String, TargetError> {
+        self.renewing(action, request, async |client, request| {
+            client.request_text(request).await
+        })
+        .await
+    }
+
+    /// Makes a call, with fresh credentials once if they are not accepted.
+    async fn renewing<R>(
+        &self,
+        action: &str,
+        request: Result<http::Request<Vec<u8>>, request::Error>,
+        call: impl AsyncFn(Client, http::Request<Vec<u8>>) -> Result<R, Error>,
+    ) -> Result<R, TargetError> {
         let request = request.map_err(|error| TargetError::Refused {
             action: action.to_owned(),
             reason: error.to_string(),
         })?;
-        match self.client().request(request.clone()).await {
+        match call(self.client(), request.clone()).await {
             Err(Error::Api(status)) if status.code == 401 => {
                 *lock(&self.client) = connect(infer().await?)?;
-                let again = self.client().request(request).await;
+                let again = call(self.client(), request).await;
                 again.map_err(|error| understand(action, error))
             }
             reply => reply.map_err(|error| understand(action, error)),

@@ -26,7 +26,7 @@ impl Kubernetes {
 
     /// The pods of the object. They only explain: that they cannot be read is no
     /// error.
-    pub(super) async fn pods(&self) -> Vec<Pod> {
+    pub(in crate::target) async fn pods(&self) -> Vec<Pod> {
         let list = self.list("/api/v1", "pods", true).await;
         list.unwrap_or_default().into_iter().map(Pod::new).collect()
     }

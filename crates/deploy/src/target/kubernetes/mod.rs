@@ -99,6 +99,15 @@ impl Kubernetes {
         &self.namespace
     }
 
+    /// Sends a request that is answered by text.
+    pub(super) async fn text(
+        &self,
+        action: &str,
+        request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<String, TargetError> {
+        self.connection.text(action, request).await
+    }
+
     fn described(&self) -> String {
         format!(
             "{} {} in namespace {}",
@@ -213,6 +222,8 @@ impl Target for Kubernetes {
         let version = self.connection.seen();
         let started = tokio::time::Instant::now();
         let event = tokio::time::timeout(at_most, self.watch(&version)).await;
+        // Some changes come in bursts: one look serves them all.
+        tokio::time::sleep(at_most / 10).await;
         // A watch that is refused or breaks leaves looking at intervals.
         if !matches!(event, Ok(Some(()))) {
             tokio::time::sleep_until(started + at_most).await;

@@ -131,14 +131,21 @@ fn understand(action: &str, status: StatusCode, body: &Value) -> TargetError {
 /// Why there was no answer: the last cause says it. The address is left out, as
 /// it could hold a password.
 pub(super) fn reason(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;
     }
-    if std::ptr::eq(cause, error as &dyn std::error::Error) && error.is_timeout() {
-        return "no answer in time".to_owned();
+    let cause = cause.to_string();
+    match cause.contains("UnknownIssuer") {
+        true => format!(
+            "{cause}; if your own authority has signed it, give that one's certificate \
+             with --ca-file"
+        ),
+        false => cause,
     }
-    cause.to_string()
 }
 
 #[cfg(test)]

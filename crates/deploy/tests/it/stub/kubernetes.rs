@@ -49,6 +49,27 @@ pub(crate) fn answer(world: &mut World, call: &Call) -> Response<Body> {
             list(world, call, deployments)
         }
         ("GET", ["api", "v1", "namespaces", _, "pods"]) => list(world, call, pods),
+        (
+            "GET",
+            [
+                "api",
+                "v1",
+                "namespaces",
+                _,
+                "pods",
+                pod,
+                "proxy",
+                "metrics",
+            ],
+        ) => {
+            let known = pod
+                .strip_suffix(":6000")
+                .and_then(|pod| super::metrics::of_pod(world, pod));
+            match known {
+                Some(metrics) => Response::new(Body::from(metrics)),
+                None => failure(404, "pods not found"),
+            }
+        }
         ("GET", ["api", "v1", "namespaces", _, "events"]) => reply(200, &events(world)),
         (
             method,

@@ -6,6 +6,7 @@
 //! seldon-deploy-sdk; the quirks are kept, as the tests are about them.
 
 mod kubernetes;
+mod metrics;
 mod model;
 mod platform;
 mod rules;
@@ -166,6 +167,7 @@ fn act(world: &Mutex<World>, call: &Call) -> Response<Body> {
         path if path.starts_with("/auth/") || path.starts_with("/seldon-deploy/") => {
             platform::answer(&mut world, call)
         }
+        path if path.starts_with("/prometheus/") => metrics::prometheus(&world, call),
         _ => serving::answer(&mut world, call),
     }
 }

@@ -33,6 +33,10 @@ pub(crate) struct World {
     pub(crate) reachable: bool,
     /// What the platform answers for a missing object.
     pub(crate) missing_code: u16,
+    /// Of a version's answers, how many of a hundred are failures.
+    pub(crate) error_percent: BTreeMap<String, u64>,
+    /// Whether clients send requests at all.
+    pub(crate) traffic: bool,
     /// The secret of the platform's client.
     pub(crate) client_secret: String,
     /// Every request.
@@ -40,7 +44,7 @@ pub(crate) struct World {
     /// Objects that have stopped serving altogether, once they did.
     pub(crate) gaps: Vec<String>,
     clock: u64,
-    started: Instant,
+    pub(crate) started: Instant,
 }
 
 /// A request that came in.
@@ -103,6 +107,8 @@ impl World {
             evidence_allowed: true,
             reachable: false,
             missing_code: 404,
+            error_percent: BTreeMap::new(),
+            traffic: true,
             client_secret: super::CLIENT_SECRET.to_owned(),
             log: Vec::new(),
             gaps: Vec::new(),

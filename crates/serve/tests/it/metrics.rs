@@ -4,6 +4,7 @@ use crate::support::package;
 use crate::support::server::{Server, command};
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list of series")]
 fn series_and_labels() {
     let package = package::iris();
     let server = Server::ready(

@@ -173,6 +173,7 @@ fn refuses(server: &Server, model: &str, request: &str, error: &str) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of requests")]
 fn wrong_tensors() {
     let server = Server::start(&package::iris());
     let columns = "sepal_length, sepal_width, petal_length, petal_width";

@@ -4,15 +4,19 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod bump;
 mod cargo;
 mod check;
+mod completions;
 mod descriptor;
 mod images;
 mod interrupt;
 mod local;
 mod process;
 mod programs;
+#[cfg(test)]
+mod reference;
 mod refs;
 mod registry;
 mod report;
@@ -35,6 +39,8 @@ enum Command {
     Bump(bump::Args),
     Check(check::Args),
     Local(local::Args),
+    Bench(bench::Args),
+    Completions(completions::Args),
 }
 
 /// Reads the command line and does what it says. The exit code is 0 when all is
@@ -58,5 +64,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Bump(args) => args.run(&workspace),
         Command::Check(args) => args.run(&workspace),
         Command::Local(args) => args.run(&workspace),
+        Command::Bench(args) => args.run(&workspace),
+        Command::Completions(args) => args.run(),
     }
 }

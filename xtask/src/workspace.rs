@@ -51,7 +51,8 @@ impl Workspace {
         Self::at(&self.root)
     }
 
-    fn at(root: &Path) -> Result<Self> {
+    /// Reads the manifests of the workspace at `root`.
+    pub(crate) fn at(root: &Path) -> Result<Self> {
         let document = read_toml(&root.join("Cargo.toml"))?;
         let images = ["workspace", "metadata", "images"]
             .iter()

@@ -207,7 +207,10 @@ fn what_compiles_to_the_same_program_is_not_built_again() {
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(document["images"][0]["outcome"], "unchanged", "{document}");
     for call in fixture.calls() {
-        assert!(call.starts_with("images") || call.starts_with("tag"), "{call}");
+        assert!(
+            call.starts_with("images") || call.starts_with("tag"),
+            "{call}"
+        );
     }
 }
 

@@ -2,29 +2,26 @@
 
 use super::plan::Affected;
 
-/// A command for each file, in the order of `affected`, with the pipelines it
+/// A command for each file, in their order, with the pipelines it
 /// is about.
 ///
 /// Pachyderm skips the data it has processed: when only an argument changes, an
 /// update alone has no effect until new data comes.
 pub(crate) fn updates(affected: &[Affected]) -> Vec<String> {
-    let mut files: Vec<&str> = affected.iter().map(|one| one.file.as_str()).collect();
-    files.sort_unstable();
-    files.dedup();
-    files
-        .into_iter()
-        .map(|file| update(file, affected))
-        .collect()
+    let mut affected: Vec<&Affected> = affected.iter().collect();
+    affected.sort_by_key(|one| &one.file);
+    let files = affected.chunk_by(|one, other| one.file == other.file);
+    files.filter_map(update).collect()
 }
 
-fn update(file: &str, affected: &[Affected]) -> String {
+fn update(affected: &[&Affected]) -> Option<String> {
+    let file = &affected.first()?.file;
     let names = |image: bool| -> Vec<&str> {
-        let here = affected.iter().filter(|one| one.file == file);
-        let such = here.filter(|one| one.image == image);
+        let such = affected.iter().filter(|one| one.image == image);
         such.map(|one| one.pipeline.as_str()).collect()
     };
     let command = format!("pachctl update pipeline -f {file}");
-    match (names(true).as_slice(), names(false).as_slice()) {
+    Some(match (names(true).as_slice(), names(false).as_slice()) {
         (images, []) => format!("{command} (new image for {})", images.join(", ")),
         ([], arguments) => format!(
             "{command} --reprocess (new argument for {}, which has no effect on data that is \
@@ -37,7 +34,7 @@ fn update(file: &str, affected: &[Affected]) -> String {
             images.join(", "),
             arguments.join(", ")
         ),
-    }
+    })
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@ mod commit;
 pub(crate) mod manifest;
 mod plan;
 mod replace;
+#[cfg(test)]
+mod soup;
 mod version;
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -196,7 +198,7 @@ fn show(plan: &Plan, raises: &[Raise]) -> Result<()> {
     if !plan.problems.is_empty() {
         return Ok(());
     }
-    let mut stdout = std::io::stdout().lock();
+    let mut stdout = BufWriter::new(std::io::stdout().lock());
     for line in &plan.lines {
         let plan::Changed {
             file,
@@ -207,15 +209,27 @@ fn show(plan: &Plan, raises: &[Raise]) -> Result<()> {
         } = line;
         writeln!(stdout, "{file}:{line}: {path}: {before} -> {after}")?;
     }
+    stdout.flush()?;
     Ok(())
 }
+
+/// So many commands are spelt out.
+const SHOWN: usize = 20;
 
 /// What has to follow before the cluster runs the new version.
 fn advise(plan: &Plan, raises: &[Raise]) {
     let names: Vec<&str> = raises.iter().map(|raise| raise.name.as_str()).collect();
     let images = format!("cargo xtask images {} --push", names.join(" "));
     report::status("Next", images);
-    for update in advice::updates(&plan.pipelines) {
+    let updates = advice::updates(&plan.pipelines);
+    for update in updates.iter().take(SHOWN) {
         report::status("Next", update);
+    }
+    if updates.len() > SHOWN {
+        let more = report::count(updates.len() - SHOWN, "descriptor");
+        report::status(
+            "Next",
+            format_args!("the same for {more} more, listed above"),
+        );
     }
 }

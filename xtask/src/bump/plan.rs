@@ -274,8 +274,13 @@ impl Plan {
         let Some(pipeline) = &hit.pipeline else {
             return;
         };
-        let same = |known: &&mut Affected| known.pipeline == *pipeline && known.file == file;
-        match self.pipelines.iter_mut().find(same) {
+        // Those of one file follow each other.
+        let mut here = self.pipelines.iter_mut().rev();
+        let known = here
+            .by_ref()
+            .take_while(|known| known.file == file)
+            .find(|known| known.pipeline == *pipeline);
+        match known {
             Some(known) => known.image |= hit.is_image(),
             None => self.pipelines.push(Affected {
                 pipeline: pipeline.clone(),

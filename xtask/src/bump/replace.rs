@@ -1,18 +1,19 @@
 //! Replaces several files together or not at all, also when the process is
 //! killed in between.
 //!
-//! A journal says what is meant to happen. Beside each file come the new text
-//! (`.NAME.new`) and a second link to the old one (`.NAME.old`); then the new
-//! texts are renamed into place, one after the other, and the journal is marked
-//! as done. Undoing is renaming the old ones back, which needs no disk space.
-//! A journal found by a later run is that of a killed one: marked as done, only
-//! the tidying is left; otherwise what was done is undone.
+//! A journal says what is meant to happen. The new text of each file is written
+//! beside it (`.NAME.new`); then the two change names, file after file, and the
+//! journal is marked as done. Undoing is changing names once more, which needs
+//! no disk space. A journal found by a later run is that of a killed one: marked
+//! as done, only the tidying is left; otherwise what was done is undone.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -114,10 +115,23 @@ fn act(changes: &[Change], go_on: &impl Fn() -> Result<()>) -> Result<()> {
     for change in changes {
         go_on()?;
         let path = &change.path;
-        fs::rename(aside(path, "new"), path)
-            .with_context(|| format!("cannot replace {}", path.display()))?;
+        swap(path).with_context(|| format!("cannot replace {}", path.display()))?;
     }
     Ok(())
+}
+
+/// Lets a file and the one beside it change names.
+fn swap(path: &Path) -> std::io::Result<()> {
+    let (new, old) = (aside(path, "new"), aside(path, "old"));
+    match renameat_with(CWD, &new, CWD, path, RenameFlags::EXCHANGE) {
+        // Not every file system can do it in one step.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            fs::hard_link(path, &old).or_else(|_| fs::copy(path, &old).map(|_| ()))?;
+            fs::rename(&new, path)?;
+            fs::rename(&old, &new)
+        }
+        done => Ok(done?),
+    }
 }
 
 fn prepare(change: &Change) -> Result<()> {
@@ -128,13 +142,10 @@ fn prepare(change: &Change) -> Result<()> {
         "{} was changed by somebody else meanwhile",
         path.display()
     );
-    let (new, old) = (aside(path, "new"), aside(path, "old"));
     let write = || -> std::io::Result<()> {
-        let mut file = File::create_new(&new)?;
+        let mut file = File::create_new(aside(path, "new"))?;
         file.write_all(change.after.as_bytes())?;
-        file.set_permissions(fs::metadata(path)?.permissions())?;
-        // Some file systems know no second link.
-        fs::hard_link(path, &old).or_else(|_| fs::copy(path, &old).map(|_| ()))
+        file.set_permissions(fs::metadata(path)?.permissions())
     };
     write().with_context(|| format!("cannot write beside {}", path.display()))
 }
@@ -142,22 +153,27 @@ fn prepare(change: &Change) -> Result<()> {
 /// A file as the journal names it.
 struct Planned {
     path: PathBuf,
-    /// Of the new text, in hexadecimal digits.
-    sha256: String,
+    /// SHA-256 of the old text, in hexadecimal digits.
+    before: String,
+    /// Of the new one.
+    after: String,
 }
 
 impl Planned {
     fn of(change: &Change) -> Self {
         Self {
             path: change.path.clone(),
-            sha256: digest(change.after.as_bytes()),
+            before: digest(change.before.as_bytes()),
+            after: digest(change.after.as_bytes()),
         }
     }
 
     fn read(value: &Value) -> Option<Self> {
+        let text = |key: &str| value.get(key).and_then(Value::as_str);
         Some(Self {
-            path: value.get("path")?.as_str()?.into(),
-            sha256: value.get("sha256")?.as_str()?.to_owned(),
+            path: text("path")?.into(),
+            before: text("before")?.to_owned(),
+            after: text("after")?.to_owned(),
         })
     }
 }
@@ -167,21 +183,25 @@ impl Planned {
 fn undo(planned: &[Planned]) -> Result<(usize, Vec<PathBuf>)> {
     let mut replaced = 0;
     let mut kept = Vec::new();
-    for Planned { path, sha256 } in planned {
+    for file in planned {
+        let path = &file.path;
         let (new, old) = (aside(path, "new"), aside(path, "old"));
-        // The new text still lies beside the file: it was not replaced.
-        let waiting = exists(&new)?;
-        if exists(&old)? && !waiting {
+        if exists(&old)? {
+            // Killed between the steps of a swap that takes several.
+            fs::rename(&old, &new)?;
+        }
+        let now = fs::read(path)
+            .map(|bytes| digest(&bytes))
+            .unwrap_or_default();
+        // Before its turn, what lies beside the file is the new text, or a part.
+        if now != file.before && exists(&new)? {
             replaced += 1;
-            let now = fs::read(path).unwrap_or_default();
-            if digest(&now) == *sha256 {
-                fs::rename(&old, path)
-                    .with_context(|| format!("cannot restore {}", path.display()))?;
-            } else if now != fs::read(&old)? {
+            if now == file.after {
+                swap(path).with_context(|| format!("cannot restore {}", path.display()))?;
+            } else {
                 kept.push(path.clone());
             }
         }
-        remove(&old)?;
         remove(&new)?;
     }
     Ok((replaced, kept))
@@ -254,7 +274,8 @@ impl Journal {
     }
 
     fn content(&self, state: &str, planned: &[Planned]) -> String {
-        let file = |file: &Planned| json!({"path": file.path, "sha256": file.sha256});
+        let file =
+            |file: &Planned| json!({"path": file.path, "before": file.before, "after": file.after});
         let files: Vec<Value> = planned.iter().map(file).collect();
         json!({"what": self.what, "state": state, "files": files}).to_string()
     }
@@ -279,7 +300,6 @@ impl Journal {
         fs::write(&done, self.content("done", planned))?;
         fs::rename(&done, &self.path)?;
         for Planned { path, .. } in planned {
-            remove(&aside(path, "old"))?;
             remove(&aside(path, "new"))?;
         }
         self.remove()

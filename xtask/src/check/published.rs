@@ -42,9 +42,10 @@ fn images(descriptors: &[Descriptor]) -> BTreeMap<String, Place<'_>> {
     for descriptor in descriptors {
         for document in &descriptor.documents {
             document.strings("", &mut |path, node: &Node| {
-                if path == "transform.image" || path.ends_with("].transform.image") {
+                let path = path.to_string();
+                if path == "transform.image" || path.ends_with(".transform.image") {
                     let reference = node.text().unwrap_or_default().to_owned();
-                    let place = (descriptor, node.span.start, path.to_owned());
+                    let place = (descriptor, node.span.start, path);
                     images.entry(reference).or_insert(place);
                 }
             });

@@ -8,7 +8,7 @@ use std::thread;
 use anyhow::{Context, Result, bail};
 use walkdir::WalkDir;
 
-use super::document::{Node, Value};
+use super::document::{Node, Place as Spot, Value};
 use super::token::{self, Kind, Reference};
 use super::{escape, json, yaml};
 use crate::images::place::Place;
@@ -247,7 +247,7 @@ impl Descriptor {
         };
         let several = documents.len() > 1;
         for (index, document) in documents.iter().enumerate() {
-            if let Some(path) = document.duplicate("") {
+            if let Some(path) = document.duplicate(&Spot::Top("")) {
                 bail!("the key {path} stands twice, and readers take the last one");
             }
             let path = if several {
@@ -268,10 +268,15 @@ impl Descriptor {
 
     /// Adds references that are in no value: in comments and in keys.
     fn outside(&self, documents: &[Node], search: Search<'_>, hits: &mut Vec<Hit>) {
-        let mut found = token::find(&self.text, search.names, search.place);
-        if found.is_empty() {
+        // As many names as references: all are in values.
+        let named = search
+            .names
+            .iter()
+            .map(|name| self.text.matches(name).count());
+        if named.sum::<usize>() == hits.len() {
             return;
         }
+        let mut found = token::find(&self.text, search.names, search.place);
         let mut values = Vec::new();
         for document in documents {
             document.strings("", &mut |_, node| values.push(node.span.clone()));
@@ -319,21 +324,25 @@ impl Strings<'_> {
 
     fn pipeline(&mut self, path: &str, node: &Node) {
         let pipeline = node.pipeline();
-        node.strings(path, &mut |path, node| {
-            self.string(path, node, pipeline);
+        node.strings(path, &mut |spot, node| {
+            self.string(spot, node, pipeline);
         });
     }
 
-    fn string(&mut self, path: &str, node: &Node, pipeline: Option<&str>) {
+    fn string(&mut self, spot: &Spot<'_>, node: &Node, pipeline: Option<&str>) {
         let string = self.count;
         self.count += 1;
         let Value::Text { text, escapes } = &node.value else {
             return;
         };
+        if !self.search.names.iter().any(|name| text.contains(name)) {
+            return;
+        }
         let decoded = token::find(text, self.search.names, self.search.place);
         if decoded.is_empty() {
             return;
         }
+        let path = spot.to_string();
         let plain = escape::read(self.text, &node.span, *escapes);
         let mut written = token::find(&plain.text, self.search.names, self.search.place);
         let same = |a: &Reference, b: &Reference| a.name == b.name && a.kind == b.kind;
@@ -344,7 +353,7 @@ impl Strings<'_> {
             .iter_mut()
             .try_for_each(|reference| place(reference, bytes));
         if !agree || placed.is_none() {
-            self.uncertain.get_or_insert_with(|| path.to_owned());
+            self.uncertain.get_or_insert(path);
             return;
         }
         for (mut reference, decoded) in written.into_iter().zip(decoded) {
@@ -355,7 +364,7 @@ impl Strings<'_> {
                 reference,
                 decoded,
                 string,
-                path: path.to_owned(),
+                path: path.clone(),
                 pipeline: pipeline.map(str::to_owned),
             });
         }

@@ -16,4 +16,6 @@ mod yaml;
 pub(crate) use document::Node;
 pub(crate) use edit::{Edit, apply, prove};
 pub(crate) use files::{Descriptor, Hit, Search, read_all};
+#[cfg(test)]
+pub(crate) use token::find;
 pub(crate) use token::{Kind, Reference};

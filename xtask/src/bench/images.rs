@@ -1,0 +1,86 @@
+//! Images of a copy of this workspace, so that nothing here is touched.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use xshell::{Shell, cmd};
+
+use super::{median, print, time};
+use crate::report;
+use crate::workspace::Workspace;
+
+const SECOND: Option<Duration> = Some(Duration::from_secs(1));
+
+pub(super) fn run(workspace: &Workspace, registry: Option<&str>) -> Result<()> {
+    let xtask = std::env::current_exe()?;
+    let copy = tempfile::tempdir()?;
+    let root = copy.path().join("workspace");
+    let sh = Shell::new()?;
+    let from = &workspace.root;
+    cmd!(sh, "git clone --quiet --no-hardlinks {from} {root}")
+        .quiet()
+        .run()?;
+    sh.set_var("CARGO_MANIFEST_DIR", root.join("xtask"));
+    sh.set_var("CARGO_TARGET_DIR", root.join("target"));
+    // A name of its own: tags of other images stay where they are.
+    sh.set_var("XTASK_PROJECT", "xtask-bench");
+    if let Some(registry) = registry {
+        sh.set_var("XTASK_REGISTRY", registry);
+    }
+    let images = || time(cmd!(sh, "{xtask} images"));
+    report::status("Compiling", "a copy of the workspace, which takes its time");
+    print(
+        "three images from scratch, compilation included",
+        images()?,
+        None,
+    )?;
+    print("nothing to do", median(5, || Ok(()), images)?, SECOND)?;
+
+    let forget = || forget(&root);
+    print(
+        "three images after compilation",
+        median(3, forget, images)?,
+        SECOND,
+    )?;
+
+    let mut round = 0;
+    let serve = root.join("crates/serve/src/main.rs");
+    let source = fs::read_to_string(&serve)?;
+    let change = || {
+        round += 1;
+        let word = format!("{source}\n#[used]\nstatic BENCH: u32 = {round};\n");
+        Ok(fs::write(&serve, word)?)
+    };
+    print(
+        "one crate changed, compilation included",
+        median(3, change, images)?,
+        None,
+    )?;
+    if registry.is_some() {
+        fs::write(&serve, &source)?;
+        images()?;
+        let push = || time(cmd!(sh, "{xtask} images --push --allow-dirty"));
+        print("push of three new images", push()?, None)?;
+        print(
+            "push of three unchanged images",
+            median(5, || Ok(()), push)?,
+            None,
+        )?;
+        cmd!(sh, "{xtask} bump serve")
+            .quiet()
+            .ignore_stderr()
+            .ignore_stdout()
+            .run()?;
+        images()?;
+        print("push of one changed image", push()?, None)?;
+    }
+    Ok(())
+}
+
+/// Removes the records, so that everything but the compilation is done again.
+fn forget(root: &Path) -> Result<()> {
+    let records = root.join("target/xtask/images");
+    Ok(fs::remove_dir_all(records)?)
+}

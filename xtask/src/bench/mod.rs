@@ -1,0 +1,90 @@
+//! `cargo xtask bench`: how long the tools of this workspace take.
+
+mod bump;
+mod images;
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use clap::Subcommand;
+use xshell::Cmd;
+
+use crate::workspace::Workspace;
+
+/// Measure how long images and bump take, against their targets.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  cargo xtask bench bump      1, 100 and 10,000 descriptors
+  cargo xtask bench images    nothing to do, one change, three images, with docker
+  cargo xtask bench images --registry localhost:5000
+                              also pushes, to a registry that may be filled")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Raise a version over many descriptors
+    Bump,
+    /// Build images in a copy of this workspace, and push them when told where
+    Images {
+        /// Registry to push to; without one nothing is pushed
+        #[arg(long, value_name = "HOST[:PORT]")]
+        registry: Option<String>,
+    },
+}
+
+impl Args {
+    pub(crate) fn run(self, workspace: &Workspace) -> Result<ExitCode> {
+        match self.what {
+            What::Bump => bump::run()?,
+            What::Images { registry } => images::run(workspace, registry.as_deref())?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Runs a command and gives the time it took.
+fn time(command: Cmd<'_>) -> Result<Duration> {
+    let line = command.to_string();
+    let start = Instant::now();
+    let output = command.quiet().ignore_status().output()?;
+    let time = start.elapsed();
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "`{line}` failed:\n{said}");
+    Ok(time)
+}
+
+/// The median of `count` runs, each after `prepare`.
+fn median(
+    count: usize,
+    mut prepare: impl FnMut() -> Result<()>,
+    mut run: impl FnMut() -> Result<Duration>,
+) -> Result<Duration> {
+    let mut times = Vec::new();
+    for _ in 0..count {
+        prepare()?;
+        times.push(run()?);
+    }
+    times.sort();
+    times
+        .get(count / 2)
+        .copied()
+        .context("nothing was measured")
+}
+
+/// A line of the result, with the target if there is one.
+fn print(what: &str, time: Duration, target: Option<Duration>) -> Result<()> {
+    let target = target.map(|target| format!("  (target {} s)", target.as_secs_f32()));
+    let mut stdout = std::io::stdout().lock();
+    let seconds = time.as_secs_f32();
+    writeln!(
+        stdout,
+        "{what:50} {seconds:8.3} s{}",
+        target.unwrap_or_default()
+    )?;
+    Ok(())
+}

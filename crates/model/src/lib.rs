@@ -6,20 +6,24 @@
 //! - [`Package`], a directory with one ONNX graph and its description
 //!   [`Manifest`], sealed by SHA-256 digests and verified when it is opened.
 //!
-//! The way from a raw value to the graph's input exists once, in [`Table`], so
-//! that training and serving cannot differ. [`Session`] runs the graph.
+//! The way from a raw value to the graph's input exists once, in [`Table`],
+//! [`ImageInput`] and [`Tokenizer`], so that training and serving cannot differ.
+//! [`Session`] runs the graph.
 //!
 //! Everything is written aside, flushed and renamed ([`publish`]): a reader sees
 //! a whole document or none.
 
 mod digest;
+mod image;
 mod info;
 mod manifest;
 mod package;
 pub mod publish;
 mod session;
 mod table;
+mod text;
 
+pub use self::image::{ImageError, ImageInput, MAX_PIXELS, Resampling};
 pub use digest::{Digest, ParseDigestError};
 pub use info::{InfoError, MODEL_INFO_FILE, ModelInfo};
 pub use manifest::{
@@ -27,5 +31,6 @@ pub use manifest::{
     Provenance, Task, TensorSignature,
 };
 pub use package::{GRAPH_FILE, MANIFEST_FILE, Package, PackageError, write_package};
-pub use session::{Lane, Session, SessionError, Tensor};
+pub use session::{Input, Lane, Session, SessionError, Tensor};
 pub use table::{Cell, CellError, Column, ColumnKind, RowError, Table, is_missing};
+pub use text::{TOKENIZER_FILE, TextError, TextInput, Tokenizer, Tokens};

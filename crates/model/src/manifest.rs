@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Digest, Table};
+use crate::{Digest, ImageInput, Table, TextInput};
 
 /// The value of `format` in every `model.json` that this project writes.
 pub const FORMAT: &str = "pachyderm-seldon/model-package";
@@ -84,6 +84,8 @@ pub struct TensorSignature {
 pub enum Datatype {
     /// 32-bit IEEE 754.
     Fp32,
+    /// 64-bit signed; token numbers, which all fit 32 bits.
+    Int64,
 }
 
 /// How raw values become the graph's input.
@@ -93,6 +95,10 @@ pub enum Datatype {
 pub enum Preprocessing {
     /// Rows of a table.
     Table(Table),
+    /// Pictures.
+    Image(ImageInput),
+    /// Texts, by the tokenizer in the package.
+    Text(TextInput),
 }
 
 /// Everything needed to make a model again.

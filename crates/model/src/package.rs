@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::Deserialize;
 
 use crate::publish::{PublishError, Staging, failed};
-use crate::{Digest, FORMAT, FORMAT_VERSION, FileEntry, Manifest};
+use crate::{Digest, FORMAT, FORMAT_VERSION, FileEntry, Manifest, TOKENIZER_FILE};
 
 /// The description in every package.
 pub const MANIFEST_FILE: &str = "model.json";
@@ -23,6 +23,8 @@ pub struct Package {
     pub manifest: Manifest,
     /// The verified bytes of the ONNX graph.
     pub graph: Vec<u8>,
+    /// The verified bytes of `tokenizer.json`, where there is one.
+    pub tokenizer: Option<Vec<u8>>,
 }
 
 /// Why a directory is not accepted as a model package.
@@ -122,15 +124,21 @@ impl Package {
             return Err(PackageError::NoDirectory(dir.to_owned()));
         }
         let manifest = read_manifest(&dir.join(MANIFEST_FILE))?;
-        let mut graph = None;
+        let (mut graph, mut tokenizer) = (None, None);
         for (name, entry) in &manifest.files {
             let content = read_verified(dir, name, entry)?;
-            if name == GRAPH_FILE {
-                graph = Some(content);
+            match name.as_str() {
+                GRAPH_FILE => graph = Some(content),
+                TOKENIZER_FILE => tokenizer = Some(content),
+                _ => {}
             }
         }
         let graph = graph.ok_or_else(|| PackageError::MissingFile(dir.join(GRAPH_FILE)))?;
-        Ok(Self { manifest, graph })
+        Ok(Self {
+            manifest,
+            graph,
+            tokenizer,
+        })
     }
 
     /// As [`Package::open`], and the package must be the one with this digest.

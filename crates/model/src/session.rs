@@ -3,24 +3,40 @@
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
-use rten::{Model, NodeId, RunOptions, ThreadPool, ValueOrView};
+use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, ValueOrView};
 use rten_tensor::prelude::*;
 
 use crate::TensorSignature;
 
-/// A tensor of 32-bit floats in row-major order.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Tensor {
+/// A tensor in row-major order, of 32-bit floats if not said otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tensor<T = f32> {
     /// The size of each dimension.
     pub shape: Vec<usize>,
     /// The elements; as many as the product of `shape`.
-    pub values: Vec<f32>,
+    pub values: Vec<T>,
+}
+
+/// What one input of a graph is given.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Input {
+    /// For an input of 32-bit floats.
+    Floats(Tensor),
+    /// For an input of 32-bit or 64-bit integers.
+    Integers(Tensor<i32>),
+}
+
+impl From<Tensor> for Input {
+    fn from(tensor: Tensor) -> Self {
+        Self::Floats(tensor)
+    }
 }
 
 /// A loaded graph, ready to run from any thread.
 pub struct Session {
     model: Model,
-    input: NodeId,
+    inputs: Vec<NodeId>,
     outputs: Vec<NodeId>,
 }
 
@@ -38,6 +54,14 @@ pub enum SessionError {
         kind: &'static str,
         /// The name.
         name: String,
+    },
+    /// More or fewer inputs than the graph takes.
+    #[error("got {got} inputs, the graph takes {wanted}")]
+    Inputs {
+        /// Inputs given.
+        got: usize,
+        /// Inputs of the signature.
+        wanted: usize,
     },
     /// The elements do not fill the shape.
     #[error("{values} values do not fill the shape {shape:?}")]
@@ -57,63 +81,85 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// When it is not a graph that the runtime can execute, or lacks a name of
-    /// the signature.
+    /// As [`Session::open`].
     pub fn load(
         graph: Vec<u8>,
         input: &TensorSignature,
         outputs: &[TensorSignature],
     ) -> Result<Self, SessionError> {
-        let model = Model::load(graph).map_err(|e| SessionError::Load(e.to_string()))?;
-        let find = |ids: &[NodeId], kind, name: &str| {
-            let id = model.find_node(name).filter(|id| ids.contains(id));
-            id.ok_or_else(|| SessionError::Signature {
-                kind,
-                name: name.to_owned(),
-            })
-        };
-        let input = find(model.input_ids(), "input", &input.name)?;
-        let outputs = outputs
-            .iter()
-            .map(|o| find(model.output_ids(), "output", &o.name));
-        let outputs = outputs.collect::<Result<_, _>>()?;
+        Self::open(graph, std::slice::from_ref(input), outputs)
+    }
+
+    /// Loads the ONNX `graph`, which takes `inputs` and gives `outputs`.
+    ///
+    /// # Errors
+    ///
+    /// When it is not a graph that the runtime can execute, or lacks a name of
+    /// the signature.
+    pub fn open(
+        graph: Vec<u8>,
+        inputs: &[TensorSignature],
+        outputs: &[TensorSignature],
+    ) -> Result<Self, SessionError> {
+        let model = ModelOptions::with_all_ops()
+            .prepack_weights(true)
+            .load(graph)
+            .map_err(|e| SessionError::Load(e.to_string()))?;
+        let inputs = find(&model, model.input_ids(), "input", inputs)?;
+        let outputs = find(&model, model.output_ids(), "output", outputs)?;
         Ok(Self {
             model,
-            input,
+            inputs,
             outputs,
         })
     }
 
-    /// Runs the graph once, on as many threads as the machine has cores, and
-    /// gives its outputs in the order of the signature.
+    /// Runs the graph of one input on as many threads as the machine has cores,
+    /// and gives its outputs in the order of the signature.
     ///
     /// # Errors
     ///
-    /// When the input's elements do not fill its shape, or the graph fails.
+    /// As [`Session::run_inputs`].
     pub fn run(&self, input: Tensor) -> Result<Vec<Tensor>, SessionError> {
-        self.run_with(input, RunOptions::default())
+        self.run_inputs(vec![input.into()], None)
     }
 
     /// As [`Session::run`], on the calling thread alone, which is `lane`.
     ///
     /// # Errors
     ///
-    /// As [`Session::run`].
+    /// As [`Session::run_inputs`].
     pub fn run_on(&self, lane: &Lane, input: Tensor) -> Result<Vec<Tensor>, SessionError> {
-        let pool = Some(Arc::clone(&lane.pool));
-        self.run_with(input, RunOptions::default().with_thread_pool(pool))
+        self.run_inputs(vec![input.into()], Some(lane))
     }
 
-    fn run_with(&self, input: Tensor, options: RunOptions) -> Result<Vec<Tensor>, SessionError> {
-        let Tensor { shape, values } = input;
-        let count = values.len();
-        let tensor = rten_tensor::Tensor::try_from_data(&shape[..], values).map_err(|_| {
-            SessionError::Shape {
-                shape: shape.clone(),
-                values: count,
-            }
-        })?;
-        let inputs = vec![(self.input, ValueOrView::from(tensor))];
+    /// Runs the graph once, with its inputs and outputs in the order of the
+    /// signature: on the calling thread alone where that is `lane`, and else on as
+    /// many threads as the machine has cores.
+    ///
+    /// # Errors
+    ///
+    /// When there are too many or too few inputs, one's elements do not fill its
+    /// shape, or the graph fails.
+    pub fn run_inputs(
+        &self,
+        inputs: Vec<Input>,
+        lane: Option<&Lane>,
+    ) -> Result<Vec<Tensor>, SessionError> {
+        let (got, wanted) = (inputs.len(), self.inputs.len());
+        if got != wanted {
+            return Err(SessionError::Inputs { got, wanted });
+        }
+        let inputs = self.inputs.iter().zip(inputs).map(|(id, input)| {
+            let value = match input {
+                Input::Floats(tensor) => filled(tensor)?.into(),
+                Input::Integers(tensor) => filled(tensor)?.into(),
+            };
+            Ok((*id, value))
+        });
+        let inputs = inputs.collect::<Result<Vec<(NodeId, ValueOrView<'_>)>, _>>()?;
+        let pool = lane.map(|lane| Arc::clone(&lane.pool));
+        let options = RunOptions::default().with_thread_pool(pool);
         let values = self
             .model
             .run(inputs, &self.outputs, Some(options))
@@ -153,6 +199,32 @@ impl Lane {
             pool.run(move || work(&lane));
         })
     }
+}
+
+fn find(
+    model: &Model,
+    known: &[NodeId],
+    kind: &'static str,
+    wanted: &[TensorSignature],
+) -> Result<Vec<NodeId>, SessionError> {
+    let find = |signature: &TensorSignature| {
+        let id = model.find_node(&signature.name);
+        id.filter(|id| known.contains(id))
+            .ok_or_else(|| SessionError::Signature {
+                kind,
+                name: signature.name.clone(),
+            })
+    };
+    wanted.iter().map(find).collect()
+}
+
+fn filled<T>(tensor: Tensor<T>) -> Result<rten_tensor::Tensor<T>, SessionError> {
+    let Tensor { shape, values } = tensor;
+    let count = values.len();
+    rten_tensor::Tensor::try_from_data(&shape[..], values).map_err(|_| SessionError::Shape {
+        shape,
+        values: count,
+    })
 }
 
 fn into_tensor(value: rten::Value) -> Result<Tensor, SessionError> {

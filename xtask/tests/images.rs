@@ -79,6 +79,7 @@ fn nothing_to_do_starts_no_build_and_takes_no_time() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of changes")]
 fn every_change_has_its_reason_and_reaches_its_image_only() {
     let fixture = Fixture::new(&["train", "serve"], "localhost:5000");
     let build = |fixture: &Fixture| {

@@ -7,13 +7,15 @@
 //!   [`Manifest`], sealed by SHA-256 digests and verified when it is opened.
 //!
 //! The way from a raw value to the graph's input exists once, in [`Table`],
-//! [`ImageInput`] and [`Tokenizer`], so that training and serving cannot differ.
-//! [`Session`] runs the graph.
+//! `ImageInput` and `Tokenizer`, so that training and serving cannot differ; the
+//! latter two stand behind the features `pictures` and `texts`. [`Session`] runs
+//! the graph.
 //!
 //! Everything is written aside, flushed and renamed ([`publish`]): a reader sees
 //! a whole document or none.
 
 mod digest;
+#[cfg(feature = "pictures")]
 mod image;
 mod info;
 mod manifest;
@@ -21,8 +23,10 @@ mod package;
 pub mod publish;
 mod session;
 mod table;
+#[cfg(feature = "texts")]
 mod text;
 
+#[cfg(feature = "pictures")]
 pub use self::image::{ImageError, ImageInput, MAX_PIXELS, Resampling};
 pub use digest::{Digest, ParseDigestError};
 pub use info::{InfoError, MODEL_INFO_FILE, ModelInfo};
@@ -30,7 +34,10 @@ pub use manifest::{
     ColumnReference, Datatype, FORMAT, FORMAT_VERSION, FileEntry, Manifest, Preprocessing,
     Provenance, Task, TensorSignature,
 };
-pub use package::{GRAPH_FILE, MANIFEST_FILE, Package, PackageError, write_package};
+pub use package::{
+    GRAPH_FILE, MANIFEST_FILE, Package, PackageError, TOKENIZER_FILE, write_package,
+};
 pub use session::{Input, Lane, Session, SessionError, Tensor};
 pub use table::{Cell, CellError, Column, ColumnKind, RowError, Table, is_missing};
-pub use text::{TOKENIZER_FILE, TextError, TextInput, Tokenizer, Tokens};
+#[cfg(feature = "texts")]
+pub use text::{TextError, TextInput, Tokenizer, Tokens};

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Digest, ImageInput, Table, TextInput};
+#[cfg(feature = "pictures")]
+use crate::ImageInput;
+#[cfg(feature = "texts")]
+use crate::TextInput;
+use crate::{Digest, Table};
 
 /// The value of `format` in every `model.json` that this project writes.
 pub const FORMAT: &str = "pachyderm-seldon/model-package";
@@ -96,8 +100,10 @@ pub enum Preprocessing {
     /// Rows of a table.
     Table(Table),
     /// Pictures.
+    #[cfg(feature = "pictures")]
     Image(ImageInput),
     /// Texts, by the tokenizer in the package.
+    #[cfg(feature = "texts")]
     Text(TextInput),
 }
 

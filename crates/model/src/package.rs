@@ -8,13 +8,17 @@ use std::path::{Component, Path, PathBuf};
 use serde::Deserialize;
 
 use crate::publish::{PublishError, Staging, failed};
-use crate::{Digest, FORMAT, FORMAT_VERSION, FileEntry, Manifest, TOKENIZER_FILE};
+use crate::{Digest, FORMAT, FORMAT_VERSION, FileEntry, Manifest};
 
 /// The description in every package.
 pub const MANIFEST_FILE: &str = "model.json";
 
 /// The ONNX graph in every package.
 pub const GRAPH_FILE: &str = "model.onnx";
+
+/// The tokenizer in a package of a model that takes texts, in the format of the
+/// `tokenizers` library.
+pub const TOKENIZER_FILE: &str = "tokenizer.json";
 
 /// A model package whose every file has been verified.
 #[derive(Debug)]

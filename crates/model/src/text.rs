@@ -8,11 +8,7 @@
 use serde::{Deserialize, Serialize};
 use tokenizers::{PaddingParams, PaddingStrategy, PostProcessor, TruncationParams};
 
-use crate::{Input, Tensor};
-
-/// The tokenizer in a package of a model that takes texts, in the format of the
-/// `tokenizers` library.
-pub const TOKENIZER_FILE: &str = "tokenizer.json";
+use crate::{Input, TOKENIZER_FILE, Tensor};
 
 /// How texts become the graph's inputs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

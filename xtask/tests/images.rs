@@ -41,8 +41,8 @@ fn builds_runs_seals_and_tags_in_this_order() {
         "build --platform",
         "image inspect",
         "load --quiet",
-        "run --rm",
         "image rm",
+        "run --rm",
     ];
     assert_eq!(words[..7], wanted);
     assert!(words[7].starts_with("tag sha256:"), "{words:?}");

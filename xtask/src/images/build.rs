@@ -11,6 +11,7 @@ use super::context::{self, Entry};
 use super::engine::{Call, Engine};
 use super::explain;
 use super::seal;
+use crate::interrupt;
 
 /// What an image is made of.
 pub(crate) struct Recipe<'a> {
@@ -45,14 +46,28 @@ impl Recipe<'_> {
     pub(crate) fn build(&self, engine: &Engine) -> Result<Built> {
         fs::create_dir_all(&self.scratch)
             .with_context(|| format!("cannot make {}", self.scratch.display()))?;
+        // The builder's cache gives equal content the same raw image, and another
+        // run may be done with it and remove it before it is sealed here.
         let raw = self.build_raw(engine)?;
-        let inspected = inspect(engine, self.name, &raw)?;
+        let built = match self.sealed(engine, &raw) {
+            Err(_) if !interrupt::requested() => {
+                let raw = self.build_raw(engine)?;
+                self.sealed(engine, &raw)?
+            }
+            built => built?,
+        };
+        self.run_once(engine, &built.id)?;
+        Ok(built)
+    }
+
+    /// The image with its final ID.
+    fn sealed(&self, engine: &Engine, raw: &str) -> Result<Built> {
+        let inspected = inspect(engine, self.name, raw)?;
         let (id, content) = self.seal(engine, &inspected)?;
-        self.run_once(engine, &id)?;
         if raw != id {
             // It shares the layers; not being able to remove it harms nothing.
             // Its parents stay: they are the builder's cache.
-            let call = self.call(engine, "remove", &["image", "rm", "--no-prune", &raw]);
+            let call = self.call(engine, "remove", &["image", "rm", "--no-prune", raw]);
             call.finish()?;
         }
         let size = inspected.get("Size").and_then(Value::as_u64);

@@ -2,7 +2,7 @@
 //!
 //! [`proto`] holds the messages of [`onnx.proto`] (IR version 8) that a graph
 //! needs, written by hand so that no protobuf compiler is wanted. [`GraphBuilder`]
-//! makes a graph, [`decode`] reads one, [`join`] puts a head on a backbone.
+//! makes a graph, [`decode()`] reads one, [`join()`] puts a head on a backbone.
 //!
 //! Two rules of the wire format are kept throughout, as runtimes insist on them:
 //! `TensorProto.dims` and the repeated numbers of `AttributeProto` are written

@@ -78,7 +78,7 @@ impl RolloutArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Seldon Deploy (the secret is read from SEL_SECRET)")]
 pub(super) struct PlatformArgs {
-    /// Address of the platform, as https://seldon.example
+    /// Address of the platform, with its scheme
     #[arg(long, env = "SEL_URL", value_name = "URL")]
     pub(super) sel_url: Option<String>,
 

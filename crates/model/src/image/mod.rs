@@ -2,7 +2,7 @@
 //!
 //! The graph's input has the shape `[pictures, 3, height, width]`: the channels
 //! red, green and blue one after the other, each row by row from the top. The
-//! picture is decoded ([`decode`]), turned as its EXIF data says, laid on white,
+//! picture is decoded ([`decode()`]), turned as its EXIF data says, laid on white,
 //! cropped at the centre, resized with an antialiasing filter, and normalised.
 
 mod decode;

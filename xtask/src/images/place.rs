@@ -11,7 +11,7 @@ pub(crate) const PLACEHOLDER: &str = "PROJECT";
 /// Where the registry is and which folder of it holds the images.
 #[derive(clap::Args, Clone, Default)]
 pub(crate) struct PlaceArgs {
-    /// Registry, HOST[:PORT], instead of the one of [workspace.metadata.images]
+    /// Registry, HOST or HOST:PORT, instead of the one in Cargo.toml
     #[arg(long, env = "XTASK_REGISTRY", value_name = "HOST[:PORT]")]
     registry: Option<String>,
     /// Project, the path below the registry

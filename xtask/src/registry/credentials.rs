@@ -25,7 +25,7 @@ impl fmt::Debug for Login {
     }
 }
 
-/// The login for a registry, HOST[:PORT], if docker (or podman) has one.
+/// The login for a registry, HOST or HOST:PORT, if docker (or podman) has one.
 ///
 /// # Errors
 /// When the configuration is damaged, or its helper fails.

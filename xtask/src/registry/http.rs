@@ -221,7 +221,7 @@ impl Request {
     }
 }
 
-/// Whether docker would fall back to plain HTTP for this HOST[:PORT].
+/// Whether docker would fall back to plain HTTP for this HOST or HOST:PORT.
 fn is_loopback(host: &str) -> bool {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let address = name.trim_matches(['[', ']']).parse::<IpAddr>();

@@ -78,7 +78,7 @@ pub(crate) struct Held {
 }
 
 impl Registry {
-    /// The repository `repository` of the registry at `host`, HOST[:PORT]. With
+    /// The repository `repository` of the registry at `host`, HOST or HOST:PORT. With
     /// `plain`, plain HTTP will do, as it always does on this machine.
     pub(crate) fn new(host: &str, repository: &str, plain: bool, limit: Duration) -> Self {
         Self {

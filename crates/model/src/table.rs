@@ -136,6 +136,24 @@ impl Table {
         names.join(", ")
     }
 
+    /// Whether rows of `got` values fit the table.
+    ///
+    /// # Errors
+    ///
+    /// [`RowError::Width`], when the model takes more or fewer.
+    pub fn check_width(&self, got: usize) -> Result<(), RowError> {
+        let wanted = self.columns.len();
+        if got == wanted {
+            return Ok(());
+        }
+        let columns = self.names();
+        Err(RowError::Width {
+            got,
+            wanted,
+            columns,
+        })
+    }
+
     /// Appends the encoded `row`, given in the order of the columns, to `out`.
     ///
     /// # Errors
@@ -146,14 +164,8 @@ impl Table {
     where
         I: ExactSizeIterator<Item = Cell<'a>>,
     {
+        self.check_width(row.len())?;
         let wanted = self.columns.len();
-        if row.len() != wanted {
-            return Err(RowError::Width {
-                got: row.len(),
-                wanted,
-                columns: self.names(),
-            });
-        }
         for (index, (column, cell)) in self.columns.iter().zip(row).enumerate() {
             let value = column.encode(cell).map_err(|source| RowError::Cell {
                 column: column.name.clone(),

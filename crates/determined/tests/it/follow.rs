@@ -5,6 +5,12 @@ use determined_mock::{CheckpointScript, Fault, MockMaster, Outcome, Script};
 
 use crate::support::{FOLLOW, client, completed, ended, new_experiment};
 
+/// The ID of a new experiment.
+async fn created(client: &determined::Client) -> i64 {
+    let created = client.create_experiment(&new_experiment()).await.unwrap();
+    created.experiment.id
+}
+
 /// States and log lines as they are told.
 async fn story(client: &determined::Client, id: i64) -> (Vec<String>, Vec<String>) {
     let (mut states, mut lines) = (Vec::new(), Vec::new());
@@ -34,12 +40,7 @@ async fn states_and_the_whole_log_are_told_until_the_end() {
     let master = MockMaster::start();
     master.world().script.log = lines(50);
     let client = client(&master);
-    let id = client
-        .create_experiment(&new_experiment())
-        .await
-        .unwrap()
-        .experiment
-        .id;
+    let id = created(&client).await;
     let (states, log) = story(&client, id).await;
     assert_eq!(states, ["pulling", "running", "completed"]);
     assert_eq!(log, lines(50));
@@ -59,12 +60,7 @@ async fn a_log_that_is_cut_is_resumed_without_gap_or_repetition() {
         world.log_cuts = vec![7, 20, 1];
     }
     let client = client(&master);
-    let id = client
-        .create_experiment(&new_experiment())
-        .await
-        .unwrap()
-        .experiment
-        .id;
+    let id = created(&client).await;
     let (_, log) = story(&client, id).await;
     assert_eq!(log, lines(40));
 }
@@ -73,12 +69,7 @@ async fn a_log_that_is_cut_is_resumed_without_gap_or_repetition() {
 async fn a_lost_log_does_not_stop_the_waiting() {
     let master = MockMaster::start();
     let client = client(&master);
-    let id = client
-        .create_experiment(&new_experiment())
-        .await
-        .unwrap()
-        .experiment
-        .id;
+    let id = created(&client).await;
     master.fault("GET", "/api/v1/trials/", Fault::Status(500), 1);
     let (states, log) = story(&client, id).await;
     assert!(
@@ -93,12 +84,7 @@ async fn a_lost_log_does_not_stop_the_waiting() {
 async fn the_master_may_be_away_for_a_while() {
     let master = MockMaster::start();
     let client = client(&master);
-    let id = client
-        .create_experiment(&new_experiment())
-        .await
-        .unwrap()
-        .experiment
-        .id;
+    let id = created(&client).await;
     master.fault("GET", "/api/v1/experiments/", Fault::Status(503), 9);
     let (states, _) = story(&client, id).await;
     assert_eq!(states, ["away", "away", "pulling", "running", "completed"]);
@@ -155,12 +141,7 @@ async fn cancelled_failed_and_unknown_states() {
     let master = MockMaster::start();
     let client = client(&master);
     master.world().script = Script::ending(Outcome::Endless);
-    let id = client
-        .create_experiment(&new_experiment())
-        .await
-        .unwrap()
-        .experiment
-        .id;
+    let id = created(&client).await;
     client.cancel_experiment(id).await.unwrap();
     assert_eq!(ended(&client, id).await.state, State::Canceled);
     client.cancel_experiment(id).await.unwrap();
@@ -168,12 +149,7 @@ async fn cancelled_failed_and_unknown_states() {
     let mut script = Script::ending(Outcome::Error);
     script.states[1] = "DREAMING".to_owned();
     master.world().script = script;
-    let id = client
-        .create_experiment(&new_experiment())
-        .await
-        .unwrap()
-        .experiment
-        .id;
+    let id = created(&client).await;
     let (states, _) = story(&client, id).await;
     assert_eq!(states, ["dreaming", "running", "error"]);
 }

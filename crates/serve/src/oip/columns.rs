@@ -33,15 +33,9 @@ fn together(table: &Table, tensor: &Tensor<'_>) -> Result<Vec<f32>, Problem> {
             tensor.name
         )));
     };
-    if width != wanted {
-        let columns = table.names();
-        let source = RowError::Width {
-            got: width,
-            wanted,
-            columns,
-        };
-        return Err(bad(format!("input {:?}, each row: {source}", tensor.name)));
-    }
+    table
+        .check_width(width)
+        .map_err(|error| bad(format!("input {:?}, each row: {error}", tensor.name)))?;
     refuse_empty(rows)?;
     let cell = |row: usize, column: usize| {
         let value = tensor.values.get(row * width + column);

@@ -1,6 +1,6 @@
 //! `data.names`: which value of a row belongs to which column.
 
-use model::{RowError, Table};
+use model::Table;
 
 use crate::problem::Problem;
 
@@ -29,15 +29,8 @@ pub(super) fn order(
 }
 
 fn by_position(table: &Table, width: usize) -> Result<Vec<usize>, Problem> {
-    let wanted = table.columns.len();
-    if width != wanted {
-        let columns = table.names();
-        let source = RowError::Width {
-            got: width,
-            wanted,
-            columns,
-        };
-        return Err(Problem::BadData(format!("each row: {source}")));
-    }
-    Ok((0..wanted).collect())
+    table
+        .check_width(width)
+        .map_err(|error| Problem::BadData(format!("each row: {error}")))?;
+    Ok((0..width).collect())
 }

@@ -4,21 +4,32 @@ use model::{Datatype, TensorSignature};
 use onnx::{Attribute, DecodeError, Dim, ElementType, GraphBuilder, JoinError};
 
 use crate::Backbone;
-use crate::graphs::EMBEDDING;
 
 /// The name of the joined graph's first output.
 const PROBABILITIES: &str = "probabilities";
+
+/// The name of the output of every known backbone, and of the joined graph's
+/// second output.
+pub(crate) const EMBEDDING: &str = "embedding";
 
 /// The names of a head's nodes and constants begin with this, so that they do not
 /// meet those of the backbone.
 const PREFIX: &str = "head.";
 
-/// A linear classifier of embeddings: `softmax(embedding · weights + bias)`.
-#[derive(Debug, Clone, Copy)]
+/// A classifier of embeddings: one layer after the other, with `max(0, x)` between
+/// two of them and a softmax behind the last.
+#[derive(Debug, Clone)]
 pub struct Head<'a> {
-    /// `[width, classes]`, row by row.
+    /// From the embedding to the classes; a linear classifier has one.
+    pub layers: Vec<Layer<'a>>,
+}
+
+/// A layer `x · weights + bias`.
+#[derive(Debug, Clone, Copy)]
+pub struct Layer<'a> {
+    /// `[inputs, outputs]`, row by row.
     pub weights: &'a [f32],
-    /// `[classes]`.
+    /// `[outputs]`.
     pub bias: &'a [f32],
 }
 
@@ -35,15 +46,15 @@ pub struct Joined {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeadError {
-    /// The weights do not fill `[width, classes]`.
-    #[error("the head has {found} weights, expected {width} x {classes}")]
+    /// The weights of a layer do not fill `[inputs, outputs]`.
+    #[error("a layer of the head has {found} weights, expected {inputs} x {outputs}")]
     Weights {
         /// Weights given.
         found: usize,
-        /// The length of an embedding.
-        width: usize,
-        /// The length of the bias.
-        classes: usize,
+        /// The length of what the layer takes.
+        inputs: usize,
+        /// The length of its bias.
+        outputs: usize,
     },
     /// The backbone's graph cannot be read.
     #[error(transparent)]
@@ -62,21 +73,11 @@ impl Head<'_> {
     /// When the weights do not fill the shape, the backbone's graph cannot be
     /// read, or uses a name of the head.
     pub fn on(&self, backbone: &Backbone) -> Result<Joined, HeadError> {
-        let (width, classes) = (backbone.width(), self.bias.len());
-        let found = self.weights.len();
-        if found != width * classes || classes == 0 {
-            return Err(HeadError::Weights {
-                found,
-                width,
-                classes,
-            });
-        }
+        let width = backbone.width();
         let mut head = GraphBuilder::new("head", PREFIX);
         let shape = [Dim::Any("batch"), Dim::Fixed(width)];
         let embedding = head.input(EMBEDDING, ElementType::F32, &shape);
-        let weights = head.f32s("weights", &[width, classes], self.weights);
-        let bias = head.f32s("bias", &[classes], self.bias);
-        let scores = head.node("Gemm", &[&embedding, &weights, &bias], vec![]);
+        let (scores, classes) = self.layers(&mut head, embedding, width)?;
         let share = head.node("Softmax", &[&scores], vec![("axis", Attribute::Int(1))]);
         let shape = [Dim::Any("batch"), Dim::Fixed(classes)];
         head.output(&share, PROBABILITIES, ElementType::F32, &shape);
@@ -92,5 +93,34 @@ impl Head<'_> {
             graph: onnx::encode(&graph),
             outputs: vec![output(PROBABILITIES, classes), output(EMBEDDING, width)],
         })
+    }
+
+    /// Adds all layers; gives the name of the scores and how many there are.
+    fn layers(
+        &self,
+        head: &mut GraphBuilder,
+        embedding: String,
+        width: usize,
+    ) -> Result<(String, usize), HeadError> {
+        let (mut value, mut inputs) = (embedding, width);
+        for (index, layer) in self.layers.iter().enumerate() {
+            let (found, outputs) = (layer.weights.len(), layer.bias.len());
+            if found != inputs * outputs || outputs == 0 {
+                return Err(HeadError::Weights {
+                    found,
+                    inputs,
+                    outputs,
+                });
+            }
+            if index > 0 {
+                value = head.node("Relu", &[&value], vec![]);
+            }
+            let name = |what: &str| format!("{what}_{index}");
+            let weights = head.f32s(&name("weights"), &[inputs, outputs], layer.weights);
+            let bias = head.f32s(&name("bias"), &[outputs], layer.bias);
+            value = head.node("Gemm", &[&value, &weights, &bias], vec![]);
+            inputs = outputs;
+        }
+        Ok((value, inputs))
     }
 }

@@ -8,14 +8,20 @@
 //! what other implementations gave, and keeps it. [`Embedder`] runs a backbone, and
 //! [`Head`] makes a classifier of it, as one graph.
 
+#[cfg(feature = "make")]
 mod check;
 mod description;
 mod embed;
+#[cfg(feature = "make")]
 mod fetch;
+#[cfg(feature = "make")]
 mod graphs;
 mod head;
+#[cfg(feature = "make")]
 mod known;
+#[cfg(feature = "make")]
 mod store;
+#[cfg(feature = "make")]
 mod weights;
 
 pub use description::{
@@ -23,7 +29,10 @@ pub use description::{
     Licence, Source,
 };
 pub use embed::{EmbedError, Embedder};
-pub use head::{Head, HeadError, Joined};
+pub use head::{Head, HeadError, Joined, Layer};
+#[cfg(feature = "make")]
 pub use known::{KNOWN, Known};
+#[cfg(feature = "make")]
 pub use store::{Kept, Origin, ensure};
+#[cfg(feature = "make")]
 pub use weights::{Weights, WeightsError};

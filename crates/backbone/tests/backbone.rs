@@ -12,7 +12,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use backbone::{Backbone, Embedder, Head, Joined};
+use backbone::{Backbone, Embedder, Head, Joined, Layer};
 use model::{Session, Tensor};
 use onnx::{Attribute, Dim, ElementType, GraphBuilder};
 use serde_json::{Value, json};
@@ -77,8 +77,10 @@ fn the_joined_graph_is_the_backbone_and_then_the_head() {
         let weights = [0.01, -0.01, 0.02, 0.0, 0.005, 0.015];
         let bias = [0.25, -0.5];
         let head = Head {
-            weights: &weights,
-            bias: &bias,
+            layers: vec![Layer {
+                weights: &weights,
+                bias: &bias,
+            }],
         };
         let Joined { graph, outputs } = head.on(&backbone).unwrap();
         assert_eq!(outputs[1].name, "embedding");

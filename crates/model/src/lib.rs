@@ -31,8 +31,8 @@ pub use self::image::{ImageError, ImageInput, MAX_PIXELS, Resampling};
 pub use digest::{Digest, ParseDigestError};
 pub use info::{InfoError, MODEL_INFO_FILE, ModelInfo};
 pub use manifest::{
-    ColumnReference, Datatype, FORMAT, FORMAT_VERSION, FileEntry, Manifest, Preprocessing,
-    Provenance, Task, TensorSignature,
+    BackboneOrigin, ColumnReference, Datatype, FORMAT, FORMAT_VERSION, FileEntry, Manifest,
+    Preprocessing, Provenance, Task, TensorSignature,
 };
 pub use package::{
     GRAPH_FILE, MANIFEST_FILE, Package, PackageError, TOKENIZER_FILE, write_package,

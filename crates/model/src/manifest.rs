@@ -124,8 +124,24 @@ pub struct Provenance {
     /// The experiment's configuration with all defaults filled in.
     #[serde(default)]
     pub config: Value,
+    /// The pretrained graph that the model stands on, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backbone: Option<BackboneOrigin>,
     /// The program and version that trained, `train 0.0.1`.
     pub trained_by: String,
+}
+
+/// The pretrained graph that a model stands on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackboneOrigin {
+    /// Its name, `efficientnet-lite0`.
+    pub name: String,
+    /// The digest of its description, which pins all of it.
+    pub digest: Digest,
+    /// The licence of its weights as an SPDX expression, where it is stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
 }
 
 /// What one column of the training data looked like.

@@ -12,7 +12,7 @@ Examples:
   On a laptop, with DIR/data holding the CSV files and DIR/out an empty folder:
     train --repo iris-data --model iris --config experiment.yaml --pfs DIR
 
-It reads every *.csv below /pfs/<input>, holds a share of the rows out, fits a
+It reads every *.csv and *.tsv below /pfs/<input>, holds a share of the rows out, fits a
 model to the rest, and writes /pfs/out/model (the package, with report.html) and
 then /pfs/out/model-info.yaml. A failed run leaves neither.
 
@@ -30,6 +30,16 @@ The experiment file, with its defaults; every key may be left out:
     class_weights: none         # or balanced: every class counts the same
     max_iterations: 1000
     tolerance: 1e-6             # of the mean gradient, where the fit stops
+
+Pictures or texts instead of a table, on a pretrained backbone:
+  backbone: <none>              # a name below --backbones, or a folder with a /
+  labels: <where it is clear>   # of pictures: folder, prefix of the name, or csv
+  content: <text, or file>      # the column of the texts or of the pictures
+  max_broken: 0.05              # the share of pictures that may be broken
+  search:
+    heads: <by the data>        # linear, mlp; cross-validation chooses
+    l2: [1, 10, 100, 1000]      # of the linear head
+    folds: 5
 
 Exit status: 0 published, or this version was published before; 1 refused or
 failed; 2 wrong usage.";
@@ -62,6 +72,20 @@ pub struct Args {
     #[arg(long, env = "PFS_ROOT", value_name = "DIR", default_value = "/pfs")]
     pub pfs: PathBuf,
 
+    /// The folder that holds the backbones that an experiment names.
+    #[arg(
+        long,
+        env = "TRAIN_BACKBONES",
+        value_name = "DIR",
+        default_value = ".local/backbones"
+    )]
+    pub backbones: PathBuf,
+
+    /// A folder to keep embeddings in, so that a second training of the same
+    /// pictures or texts need not make them again.
+    #[arg(long, env = "TRAIN_CACHE", value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+
     /// The version's name. Without it, one that is derived from the data, the
     /// settings and the program: the same version for the same inputs.
     #[arg(long, env = "PACH_JOB_ID", value_name = "ID", value_parser = name)]
@@ -83,7 +107,8 @@ pub struct Args {
 /// Where the training runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Engine {
-    /// In this process, on the CPU: a linear model of tabular data.
+    /// In this process, on the CPU: a linear model of a table, or the head of a
+    /// backbone of pictures or texts.
     Local,
 }
 

@@ -27,6 +27,17 @@ pub struct Experiment {
     pub seed: u64,
     /// The character between two fields of the data files.
     pub delimiter: char,
+    /// A backbone's name, or the folder of one: the data is then pictures or
+    /// texts, whichever it takes, and no table.
+    pub backbone: Option<String>,
+    /// Where the classes of pictures are from; by default where it is clear.
+    pub labels: Option<Labels>,
+    /// The column of the texts, or of the pictures' file names.
+    pub content: Option<String>,
+    /// The share of pictures that may be broken, from 0 to 1.
+    pub max_broken: f64,
+    /// What is tried for the head of a backbone.
+    pub search: Search,
     /// How the model is fitted.
     pub hyperparameters: Hyperparameters,
 }
@@ -44,6 +55,51 @@ pub struct Hyperparameters {
     pub max_iterations: u64,
     /// The norm of the mean loss's gradient at which the solver stops.
     pub tolerance: f64,
+}
+
+/// Where the classes of pictures are from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Labels {
+    /// The folder that a picture lies in, `dogs/1.jpg`.
+    Folder,
+    /// The begin of its file name, `dog.1.jpg`.
+    Prefix,
+    /// A CSV file that lists the pictures.
+    Csv,
+}
+
+/// What is tried for the head of a backbone; cross-validation chooses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Search {
+    /// The kinds of head; by default `linear` for pictures, and both for texts.
+    pub heads: Option<Vec<HeadKind>>,
+    /// The strengths of the L2 penalty of a linear head, of features that have
+    /// mean 0 and deviation 1.
+    pub l2: Vec<f64>,
+    /// The parts of the cross-validation.
+    pub folds: usize,
+}
+
+/// A kind of head on a backbone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeadKind {
+    /// Multinomial logistic regression.
+    Linear,
+    /// A layer of 256 units before it, once for each fold, averaged.
+    Mlp,
+}
+
+impl Default for Search {
+    fn default() -> Self {
+        Self {
+            heads: None,
+            l2: vec![1.0, 10.0, 100.0, 1000.0],
+            folds: 5,
+        }
+    }
 }
 
 /// What a row counts in a classification.
@@ -67,6 +123,11 @@ impl Default for Experiment {
             split: 0.2,
             seed: 0,
             delimiter: ',',
+            backbone: None,
+            labels: None,
+            content: None,
+            max_broken: 0.05,
+            search: Search::default(),
             hyperparameters: Hyperparameters::default(),
         }
     }
@@ -166,12 +227,39 @@ impl Experiment {
                 "delimiter is {:?}, wants one ASCII character such as ';'",
                 self.delimiter
             )
+        } else if !(0.0..=1.0).contains(&self.max_broken) {
+            format!(
+                "max_broken is {}, wants a share from 0 to 1 such as 0.05",
+                self.max_broken
+            )
+        } else if let Err(problem) = self.search.check() {
+            problem
+        } else if self.backbone.is_some() && self.task == Some(Task::Regression) {
+            "task is regression, but a backbone's head tells classes: leave out one of both"
+                .to_owned()
         } else if let Some(name) = self.numeric.iter().find(|n| self.categorical.contains(n)) {
             format!("the column {name:?} is listed under numeric and under categorical")
         } else {
             return Ok(());
         };
         Err(problem)
+    }
+}
+
+impl Search {
+    fn check(&self) -> Result<(), String> {
+        if self.l2.is_empty() || self.l2.iter().any(|l2| !(*l2 > 0.0 && l2.is_finite())) {
+            return Err("search.l2 wants one or more numbers above 0".to_owned());
+        }
+        if !(2..=20).contains(&self.folds) {
+            return Err(format!("search.folds is {}, wants 2 to 20", self.folds));
+        }
+        match &self.heads {
+            Some(heads) if heads.is_empty() => {
+                Err("search.heads is empty, wants linear, mlp or both".to_owned())
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -266,6 +354,12 @@ mod tests {
             "hyperparameters: {tolerance: 0}",
             "seed: -1",
             "task: clustering",
+            "max_broken: 1.5",
+            "search: {l2: []}",
+            "search: {l2: [0]}",
+            "search: {folds: 1}",
+            "search: {heads: []}",
+            "backbone: b\ntask: regression",
             "split: [1]",
         ] {
             assert!(!refused(text).is_empty(), "{text}");

@@ -1,11 +1,13 @@
 //! Which job trains, as the environment of a Pachyderm worker tells it.
 
+use std::collections::BTreeMap;
+
 use model::Digest;
+use serde::Serialize;
 use serde_json::json;
 
 use crate::Args;
-use crate::data::SourceFile;
-use crate::experiment::Experiment;
+use crate::progress::step;
 
 /// The program and version, as provenance names it.
 pub(crate) const TRAINED_BY: &str = concat!("train ", env!("CARGO_PKG_VERSION"));
@@ -61,15 +63,32 @@ fn package_uri(commit: &str, pipeline: &str, project: Option<&String>) -> String
     }
 }
 
+/// The version's name: the one that is given, or one derived from all that decides
+/// what the model will be.
+pub(crate) fn version(
+    args: &Args,
+    data: &BTreeMap<String, Digest>,
+    settings: &impl Serialize,
+) -> String {
+    if let Some(id) = &args.job_id {
+        return id.clone();
+    }
+    let version = derived_version(&args.model, data, settings);
+    step(format_args!(
+        "PACH_JOB_ID is not set: the version is named {version}, after the data and the settings"
+    ));
+    version
+}
+
 /// A version's name where no job gives one: 32 hex digits over all that decides
 /// what the model will be, so that the same inputs always give the same version.
-pub(crate) fn derived_version(
+fn derived_version(
     model: &str,
-    files: &[SourceFile],
-    experiment: &Experiment,
+    data: &BTreeMap<String, Digest>,
+    settings: &impl Serialize,
 ) -> String {
-    let data: Vec<_> = files.iter().map(|f| (&f.path, f.digest)).collect();
-    let inputs = json!([TRAINED_BY, model, data, experiment]).to_string();
+    let data: Vec<_> = data.iter().collect();
+    let inputs = json!([TRAINED_BY, model, data, settings]).to_string();
     let digest = Digest::of(inputs.as_bytes()).to_string();
     digest.chars().skip("sha256:".len()).take(32).collect()
 }

@@ -13,12 +13,17 @@
 //! 6. `report`: a page for people.
 //! 7. `publication`: the package, then `model-info.yaml`, each whole or not at all.
 //!
+//! Where the experiment names a backbone, `embedded` stands in the place of steps 2
+//! to 5: pictures or texts are embedded by a pretrained graph, and a head is fitted
+//! to the embeddings.
+//!
 //! The same data, settings and version give the same bytes, on the same kind of
 //! processor: there is no time stamp, every choice follows the seed, and every
 //! sum has one order.
 
 mod args;
 mod data;
+mod embedded;
 mod evaluation;
 mod experiment;
 mod graph;
@@ -35,7 +40,9 @@ use std::process::ExitCode;
 
 pub use args::{Args, Engine};
 pub use data::DataError;
-pub use experiment::{ClassWeights, Experiment, ExperimentError, Hyperparameters};
+pub use experiment::{
+    ClassWeights, Experiment, ExperimentError, HeadKind, Hyperparameters, Labels, Search,
+};
 pub use local::FitError;
 
 /// Does what `args` ask for, and says how it went: progress and errors on

@@ -11,6 +11,7 @@ use model::{
 
 use crate::data::Target;
 use crate::job::{Job, TRAINED_BY};
+use crate::metrics::Metrics;
 use crate::progress::step;
 use crate::report::Report;
 use crate::{graph, reference};
@@ -67,22 +68,26 @@ pub(crate) struct Published<'a> {
     pub(crate) graph: Vec<u8>,
     /// The page for people.
     pub(crate) page: String,
-    /// What the run has come to.
-    pub(crate) report: &'a Report<'a>,
+    /// The figures for programs.
+    pub(crate) metrics: &'a Metrics,
+    /// The description; what the package's writer fills in may be empty.
+    pub(crate) manifest: Manifest,
+    /// What names and places the model.
+    pub(crate) job: &'a Job,
+    /// Further files of the package.
+    pub(crate) more: BTreeMap<String, Vec<u8>>,
 }
 
 impl Published<'_> {
     /// Writes everything below `out`; gives what model-info.yaml says.
     pub(crate) fn write(self, out: &Path) -> Result<ModelInfo> {
-        let manifest = self.manifest()?;
-        let mut metrics = serde_json::to_vec_pretty(&self.report.evaluation.metrics)?;
+        let (manifest, job) = (self.manifest, self.job);
+        let mut metrics = serde_json::to_vec_pretty(self.metrics)?;
         metrics.push(b'\n');
-        let job = self.report.job;
-        let files = BTreeMap::from([
-            (GRAPH_FILE.to_owned(), self.graph),
-            (METRICS_FILE.to_owned(), metrics),
-            (REPORT_FILE.to_owned(), self.page.into_bytes()),
-        ]);
+        let mut files = self.more;
+        files.insert(GRAPH_FILE.to_owned(), self.graph);
+        files.insert(METRICS_FILE.to_owned(), metrics);
+        files.insert(REPORT_FILE.to_owned(), self.page.into_bytes());
         let metrics = manifest.metrics.clone();
         let package = out.join(PACKAGE);
         let digest = write_package(&package, manifest, &files)?;
@@ -101,49 +106,47 @@ impl Published<'_> {
         }
         Ok(info)
     }
+}
 
-    fn manifest(&self) -> Result<Manifest> {
-        let Report {
-            job,
-            experiment,
-            texts,
-            data,
-            split,
-            fitted,
-            evaluation,
-        } = self.report;
-        let labels = match &data.target {
-            Target::Classes { labels, .. } => labels.clone(),
-            Target::Numbers(_) => Vec::new(),
-        };
-        let files = texts
-            .files
-            .iter()
-            .map(|file| (file.path.clone(), file.digest));
-        Ok(Manifest {
-            name: job.model.clone(),
-            version: job.version.clone(),
-            target: data.target_name.clone(),
-            labels,
-            inputs: vec![graph::input(data.table.columns.len())],
-            outputs: vec![graph::output(&fitted.linear)],
-            preprocessing: Preprocessing::Table(data.table.clone()),
-            metrics: evaluation.metrics.summary(),
-            provenance: Provenance {
-                repo: job.repo.clone(),
-                pipeline: job.pipeline.clone(),
-                data_commit: job.data_commit.clone(),
-                data: files.collect(),
-                config: serde_json::to_value(experiment)?,
-                trained_by: TRAINED_BY.to_owned(),
-            },
-            reference: reference::describe(&data.table, &data.columns, &split.training),
-            task: data.task(),
-            // `write_package` fills in the rest.
-            format: String::new(),
-            format_version: 0,
-            digest: Digest::of(&[]),
-            files: BTreeMap::new(),
-        })
-    }
+/// The description of a table's model.
+pub(crate) fn manifest(report: &Report<'_>) -> Result<Manifest> {
+    let Report {
+        job,
+        experiment,
+        texts,
+        data,
+        split,
+        fitted,
+        evaluation,
+    } = report;
+    let labels = match &data.target {
+        Target::Classes { labels, .. } => labels.clone(),
+        Target::Numbers(_) => Vec::new(),
+    };
+    Ok(Manifest {
+        name: job.model.clone(),
+        version: job.version.clone(),
+        target: data.target_name.clone(),
+        labels,
+        inputs: vec![graph::input(data.table.columns.len())],
+        outputs: vec![graph::output(&fitted.linear)],
+        preprocessing: Preprocessing::Table(data.table.clone()),
+        metrics: evaluation.metrics.summary(),
+        provenance: Provenance {
+            repo: job.repo.clone(),
+            pipeline: job.pipeline.clone(),
+            data_commit: job.data_commit.clone(),
+            data: texts.digests(),
+            config: serde_json::to_value(experiment)?,
+            backbone: None,
+            trained_by: TRAINED_BY.to_owned(),
+        },
+        reference: reference::describe(&data.table, &data.columns, &split.training),
+        task: data.task(),
+        // `write_package` fills in the rest.
+        format: String::new(),
+        format_version: 0,
+        digest: Digest::of(&[]),
+        files: BTreeMap::new(),
+    })
 }

@@ -1,5 +1,6 @@
 //! One training, from the files to the published package.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -7,23 +8,31 @@ use anyhow::{Context, Result};
 use model::{ModelInfo, Task};
 
 use crate::data::{self, Dataset, Split, Target, Texts};
-use crate::evaluation::{Evaluation, evaluate};
+use crate::evaluation::evaluate;
 use crate::experiment::Experiment;
 use crate::job::{self, Job};
 use crate::local::{self, Fitted};
 use crate::progress::{step, warn};
 use crate::publication::{self, Published};
 use crate::report::Report;
-use crate::{Args, graph};
+use crate::{Args, embedded, graph};
 
 /// Trains in this process; gives the result's text.
 pub(crate) fn local(args: &Args) -> Result<String> {
-    let mut experiment = read_experiment(args)?;
+    let experiment = read_experiment(args)?;
+    match experiment.backbone.clone() {
+        Some(backbone) => embedded::run(args, experiment, &backbone),
+        None => table(args, experiment),
+    }
+}
+
+/// Trains a linear model of a table.
+fn table(args: &Args, mut experiment: Experiment) -> Result<String> {
     let out = args.out_folder();
     let former = publication::check(&out)?;
     let texts = data::read(&args.data_folder(), &args.input, experiment.delimiter)?;
     tell_data(&texts);
-    let job = Job::new(args, version(args, &texts, &experiment));
+    let job = Job::new(args, job::version(args, &texts.digests(), &experiment));
     if let Some(info) = former {
         return publication::refuse_other(&info, &job, &out).map(|()| already(&info, &out));
     }
@@ -60,12 +69,15 @@ pub(crate) fn local(args: &Args) -> Result<String> {
     };
     let page = report.page().context("cannot draw the report")?;
     let published = Published {
+        manifest: publication::manifest(&report)?,
         graph,
         page,
-        report: &report,
+        metrics: &evaluation.metrics,
+        job: &job,
+        more: BTreeMap::new(),
     };
     let info = published.write(&out)?;
-    Ok(result(&info, &evaluation, &out))
+    Ok(result(&info, evaluation.task(), &out))
 }
 
 fn read_experiment(args: &Args) -> Result<Experiment> {
@@ -80,17 +92,6 @@ fn read_experiment(args: &Args) -> Result<Experiment> {
         return Ok(Experiment::default());
     };
     Ok(Experiment::read(&args.below_pfs(path))?)
-}
-
-fn version(args: &Args, texts: &Texts, experiment: &Experiment) -> String {
-    if let Some(id) = &args.job_id {
-        return id.clone();
-    }
-    let version = job::derived_version(&args.model, &texts.files, experiment);
-    step(format_args!(
-        "PACH_JOB_ID is not set: the version is named {version}, after the data and the settings"
-    ));
-    version
 }
 
 fn tell_data(texts: &Texts) {
@@ -172,7 +173,7 @@ fn tell_fit(fitted: &Fitted, experiment: &Experiment) {
     }
 }
 
-fn already(info: &ModelInfo, out: &Path) -> String {
+pub(crate) fn already(info: &ModelInfo, out: &Path) -> String {
     format!(
         "{} {} is published already in {}: nothing to do\n",
         info.name,
@@ -181,14 +182,14 @@ fn already(info: &ModelInfo, out: &Path) -> String {
     )
 }
 
-fn result(info: &ModelInfo, evaluation: &Evaluation, out: &Path) -> String {
+pub(crate) fn result(info: &ModelInfo, task: Task, out: &Path) -> String {
     let mut text = String::new();
     let mut line = |key: &str, value: &dyn std::fmt::Display| {
         let _ = writeln!(text, "{key:<12}{value}");
     };
     line("model", &info.name);
     line("version", &info.version);
-    let keys: &[&str] = match evaluation.task() {
+    let keys: &[&str] = match task {
         Task::Classification => &["accuracy", "macro_f1", "log_loss"],
         Task::Regression => &["rmse", "mae", "r2"],
     };

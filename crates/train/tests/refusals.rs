@@ -96,7 +96,7 @@ fn folders_that_are_not_there() {
     assert!(
         Pfs::new()
             .refused(&[])
-            .contains("there is no *.csv file below")
+            .contains("there is no *.csv or *.tsv file below")
     );
     assert!(
         Pfs::iris()

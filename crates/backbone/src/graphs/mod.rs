@@ -6,8 +6,7 @@ mod minilm;
 pub(crate) use efficientnet::efficientnet_lite0;
 pub(crate) use minilm::minilm_l6;
 
-/// The name of the output of every known backbone.
-pub(crate) const EMBEDDING: &str = "embedding";
+pub(crate) use crate::head::EMBEDDING;
 
 /// The name under which graphs say who wrote them.
 const PRODUCER: &str = env!("CARGO_PKG_NAME");

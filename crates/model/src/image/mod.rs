@@ -8,6 +8,7 @@
 mod decode;
 mod resize;
 
+use ::image::{DynamicImage, RgbImage};
 use serde::{Deserialize, Serialize};
 
 use self::decode::decode;
@@ -86,6 +87,16 @@ pub enum ImageError {
         /// The decoder's words.
         reason: String,
     },
+    /// The pixels do not fill the size.
+    #[error("{values} values are no picture of {width} x {height} pixels with three values each")]
+    Pixels {
+        /// Columns.
+        width: u32,
+        /// Rows.
+        height: u32,
+        /// Values given.
+        values: usize,
+    },
     /// The description asks for what cannot be done.
     #[error("the preprocessing is not valid: {0}")]
     Settings(String),
@@ -133,8 +144,44 @@ impl ImageInput {
     /// Nothing is then appended.
     pub fn encode(&self, bytes: &[u8], out: &mut Vec<f32>) -> Result<(), ImageError> {
         self.check()?;
-        let picture = decode(bytes, self.max_pixels)?;
-        let pixels = cropped_and_resized(&picture, self)?;
+        self.normalise(&decode(bytes, self.max_pixels)?, out)
+    }
+
+    /// Appends the picture with these `pixels`, which are red, green and blue of
+    /// each, row by row from the top, to `out` as [`Self::len`] numbers.
+    ///
+    /// # Errors
+    ///
+    /// When the values do not fill the size, or are too many pixels. Nothing is
+    /// then appended.
+    pub fn encode_pixels(
+        &self,
+        width: u32,
+        height: u32,
+        pixels: Vec<u8>,
+        out: &mut Vec<f32>,
+    ) -> Result<(), ImageError> {
+        self.check()?;
+        let max = self.max_pixels;
+        if u64::from(width) * u64::from(height) > max {
+            return Err(ImageError::TooLarge { width, height, max });
+        }
+        let values = pixels.len();
+        let misfit = ImageError::Pixels {
+            width,
+            height,
+            values,
+        };
+        let wanted = 3 * u64::from(width) * u64::from(height);
+        if values == 0 || wanted != values as u64 {
+            return Err(misfit);
+        }
+        let picture = RgbImage::from_raw(width, height, pixels).ok_or(misfit)?;
+        self.normalise(&DynamicImage::ImageRgb8(picture), out)
+    }
+
+    fn normalise(&self, picture: &DynamicImage, out: &mut Vec<f32>) -> Result<(), ImageError> {
+        let pixels = cropped_and_resized(picture, self)?;
         out.reserve(self.len());
         for (channel, (mean, std)) in self.mean.iter().zip(&self.std).enumerate() {
             let table: [f32; 256] = std::array::from_fn(|value| (value as f32 - mean) / std);

@@ -19,7 +19,7 @@ pub enum DataError {
         source: std::io::Error,
     },
     /// There is nothing to read.
-    #[error("there is no *.csv file below {}{others}", path.display())]
+    #[error("there is no *.csv or *.tsv file below {}{others}", path.display())]
     NoFiles {
         /// The data folder.
         path: PathBuf,

@@ -19,16 +19,8 @@ pub(super) struct Found {
 /// `/pfs/<input>` is one. Hidden files are never data: they are what editors and
 /// file managers leave behind.
 pub(super) fn find(folder: &Path) -> Result<Found, DataError> {
-    if !folder.is_dir() {
-        return Err(DataError::NoFolder(folder.to_owned()));
-    }
     let mut found = Found::default();
-    for entry in WalkDir::new(folder).follow_links(true) {
-        let entry = entry.map_err(|e| unreadable(folder, e))?;
-        if !entry.file_type().is_file() {
-            continue;
-        }
-        let path = below(folder, &entry)?;
+    for path in all(folder)? {
         let kind = if is_csv(&path) {
             &mut found.csv
         } else {
@@ -36,8 +28,6 @@ pub(super) fn find(folder: &Path) -> Result<Found, DataError> {
         };
         kind.push(path);
     }
-    found.csv.sort();
-    found.others.sort();
     if found.csv.is_empty() {
         let others = match found.others.as_slice() {
             [] => ", which is empty".to_owned(),
@@ -50,10 +40,31 @@ pub(super) fn find(folder: &Path) -> Result<Found, DataError> {
     Ok(found)
 }
 
+/// Every file below `folder`, by path below it, sorted.
+pub(crate) fn all(folder: &Path) -> Result<Vec<String>, DataError> {
+    if !folder.is_dir() {
+        return Err(DataError::NoFolder(folder.to_owned()));
+    }
+    let mut found = Vec::new();
+    for entry in WalkDir::new(folder).follow_links(true) {
+        let entry = entry.map_err(|e| unreadable(folder, e))?;
+        if entry.file_type().is_file() {
+            found.push(below(folder, &entry)?);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Whether a path below the data folder is, or lies in, something hidden.
+pub(crate) fn hidden(path: &str) -> bool {
+    path.split('/').any(|part| part.starts_with('.'))
+}
+
 fn is_csv(path: &str) -> bool {
-    let hidden = path.split('/').any(|part| part.starts_with('.'));
     let extension = Path::new(path).extension();
-    !hidden && extension.is_some_and(|e| e.eq_ignore_ascii_case("csv"))
+    !hidden(path)
+        && extension.is_some_and(|e| e.eq_ignore_ascii_case("csv") || e.eq_ignore_ascii_case("tsv"))
 }
 
 /// The path below `folder`; it goes into provenance, so it must be text.

@@ -1,5 +1,6 @@
 //! Reads all data files as one table of texts.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -60,6 +61,21 @@ impl Texts {
         }
     }
 
+    /// The path below the data folder of the file `name` beside that of `row`.
+    pub(crate) fn beside(&self, row: &Row, name: &str) -> String {
+        let path = self.files.get(row.file).map_or("", |f| f.path.as_str());
+        match path.rsplit_once('/') {
+            Some((folder, _)) => format!("{folder}/{name}"),
+            None => name.to_owned(),
+        }
+    }
+
+    /// The digest of each file.
+    pub(crate) fn digests(&self) -> BTreeMap<String, Digest> {
+        let files = self.files.iter();
+        files.map(|file| (file.path.clone(), file.digest)).collect()
+    }
+
     /// All texts of the column at `position`, row by row.
     pub(crate) fn column(&self, position: usize) -> impl Iterator<Item = &str> {
         self.rows.iter().map(move |row| row.field(position))
@@ -86,10 +102,11 @@ pub(crate) fn read(folder: &Path, input: &str, delimiter: char) -> Result<Texts,
             path: format!("{input}/{path}"),
             source,
         })?;
+        let tabs = path.to_ascii_lowercase().ends_with(".tsv");
         let file = File {
             name: format!("{input}/{path}"),
             content: &content,
-            delimiter,
+            delimiter: if tabs { '\t' } else { delimiter },
         };
         let before = texts.rows.len();
         file.read_into(&mut texts)?;

@@ -73,7 +73,7 @@ pub(crate) fn split(
     clippy::cast_sign_loss,
     reason = "numbers of rows"
 )]
-fn counts(sizes: &[usize], share: f64) -> Vec<usize> {
+pub(crate) fn counts(sizes: &[usize], share: f64) -> Vec<usize> {
     let exact: Vec<f64> = sizes.iter().map(|size| *size as f64 * share).collect();
     let most: Vec<usize> = sizes.iter().map(|size| size.saturating_sub(1)).collect();
     let mut counts: Vec<usize> = exact

@@ -6,11 +6,11 @@
 mod features;
 mod linear;
 mod ridge;
-mod softmax;
+pub(crate) mod softmax;
 
 pub(crate) use features::{Encoder, FARTHEST, Part, moments, sorted};
 pub use linear::FitError;
-pub(crate) use linear::{Convergence, Linear, Scale};
+pub(crate) use linear::{Convergence, Linear, Scale, softmax as to_probabilities};
 
 use ndarray::Array2;
 

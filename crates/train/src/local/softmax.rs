@@ -29,7 +29,7 @@ const NEARLY: f64 = 100.0;
 /// # Errors
 ///
 /// When the solver finds nothing better than where it starts.
-pub(super) fn fit(
+pub(crate) fn fit(
     features: &Array2<f64>,
     codes: &[usize],
     classes: usize,
@@ -82,7 +82,7 @@ pub(super) fn fit(
 }
 
 /// What each row counts; the mean over all rows is 1.
-fn row_weights(codes: &[usize], classes: usize, rule: ClassWeights) -> Array1<f64> {
+pub(crate) fn row_weights(codes: &[usize], classes: usize, rule: ClassWeights) -> Array1<f64> {
     if rule == ClassWeights::None {
         return Array1::ones(codes.len());
     }
@@ -168,7 +168,7 @@ impl Loss<'_> {
 }
 
 /// The negative log-likelihood of the class `code` under one row of scores.
-fn row_loss(scores: ArrayView1<'_, f64>, code: usize) -> f64 {
+pub(crate) fn row_loss(scores: ArrayView1<'_, f64>, code: usize) -> f64 {
     let highest = scores.fold(f64::NEG_INFINITY, |a, b| a.max(*b));
     let sum: f64 = scores.iter().map(|score| (score - highest).exp()).sum();
     sum.ln() + highest - scores.get(code).copied().unwrap_or(f64::NAN)

@@ -144,7 +144,7 @@ impl ClassMetrics {
 }
 
 /// The position of the highest probability; of the first, where two are equal.
-fn most_probable(row: ArrayView1<'_, f32>) -> usize {
+pub(crate) fn most_probable(row: ArrayView1<'_, f32>) -> usize {
     let mut best = (0, f32::NEG_INFINITY);
     for (class, probability) in row.iter().enumerate() {
         if *probability > best.1 {

@@ -1,11 +1,13 @@
 //! What the published graph achieves on the held-out rows: `metrics.json`.
 
+mod calibration;
 mod classification;
 mod regression;
 
 use std::collections::BTreeMap;
 
-pub(crate) use classification::{ClassMetrics, Classification};
+pub(crate) use calibration::Calibration;
+pub(crate) use classification::{ClassMetrics, Classification, most_probable};
 pub(crate) use regression::Regression;
 use serde::Serialize;
 
@@ -24,6 +26,9 @@ pub(crate) struct Metrics {
     /// The figures of the task, whose name is the key `task`.
     #[serde(flatten)]
     pub(crate) figures: Figures,
+    /// How far the probabilities can be trusted, of a model on a backbone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) calibration: Option<Calibration>,
 }
 
 /// The figures of a task.
@@ -44,6 +49,7 @@ impl Metrics {
             training_rows,
             held_out_rows,
             figures,
+            calibration: None,
         }
     }
 

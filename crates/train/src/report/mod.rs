@@ -2,12 +2,14 @@
 
 mod charts;
 mod data;
+mod embedded;
 mod model;
 mod performance;
 mod settings;
 mod text;
 
 use anyhow::Result;
+pub(crate) use embedded::page as embedded;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use text::{number, percent};
 
@@ -18,6 +20,30 @@ use crate::job::Job;
 use crate::local::{Fitted, select};
 use crate::metrics::{Classification, Figures, Regression};
 use crate::run::counted;
+
+/// The page around `body`.
+fn shell(job: &Job, body: &Markup) -> String {
+    let title = format!("{} {}", job.model, job.version);
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "Training report: " (title) }
+                style { (PreEscaped(include_str!("style.css"))) }
+            }
+            body {
+                header {
+                    h1 { (job.model) }
+                    p.dim { "Training report of version " code { (job.version) } }
+                }
+                main { (body) }
+            }
+        }
+    };
+    page.into_string()
+}
 
 /// All that a run has come to.
 pub(crate) struct Report<'a> {
@@ -57,34 +83,16 @@ impl Report<'_> {
                 performance::regression(&self.points())?,
             ),
         };
-        let title = format!("{} {}", self.job.model, self.job.version);
-        let page = html! {
-            (DOCTYPE)
-            html lang="en" {
-                head {
-                    meta charset="utf-8";
-                    meta name="viewport" content="width=device-width, initial-scale=1";
-                    title { "Training report: " (title) }
-                    style { (PreEscaped(include_str!("style.css"))) }
-                }
-                body {
-                    header {
-                        h1 { (self.job.model) }
-                        p.dim { "Training report of version " code { (self.job.version) } }
-                    }
-                    main {
-                        (verdict)
-                        (cards)
-                        (self.convergence())
-                        (performance)
-                        (model::section(self)?)
-                        (data::section(self))
-                        (settings::section(self)?)
-                    }
-                }
-            }
+        let body = html! {
+            (verdict)
+            (cards)
+            (self.convergence())
+            (performance)
+            (model::section(self)?)
+            (data::section(self))
+            (settings::section(self.job, self.experiment)?)
         };
-        Ok(page.into_string())
+        Ok(shell(self.job, &body))
     }
 
     fn classification_verdict(&self, c: &Classification) -> Markup {

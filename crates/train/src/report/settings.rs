@@ -4,17 +4,16 @@ use anyhow::Result;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::Report;
 use super::text::table;
-use crate::job::TRAINED_BY;
+use crate::experiment::Experiment;
+use crate::job::{Job, TRAINED_BY};
 
-pub(super) fn section(report: &Report<'_>) -> Result<Markup> {
+pub(super) fn section(job: &Job, experiment: &Experiment) -> Result<Markup> {
     let mut settings = Vec::new();
-    flatten("", &serde_json::to_value(report.experiment)?, &mut settings);
+    flatten("", &serde_json::to_value(experiment)?, &mut settings);
     let rows = html! {
         @for (key, value) in &settings { tr { th scope="row" { (key) } td { code { (value) } } } }
     };
-    let job = report.job;
     let origin = [
         ("model", Some(&job.model)),
         ("version", Some(&job.version)),

@@ -1,126 +1,14 @@
-//! The part of the pickle format, protocol 2, in which PyTorch writes a state
-//! dictionary, as a machine that can build nothing else.
-//!
-//! The format is a program for a stack machine ([PEP 307]; opcodes as in Python's
-//! `pickletools`). Python's own machine calls any function that the program
-//! names. This one knows four names, and calls none: it notes what PyTorch would
-//! have built. An opcode takes at least one byte and adds at most one value, and
-//! copies share their content, so memory stays within a small multiple of the
-//! file; nesting is limited, so that nothing recurses deeply.
-//!
-//! [PEP 307]: https://peps.python.org/pep-0307/
+//! The stack machine: one step for each opcode.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::WeightsError;
+use super::{MAX_DEPTH, Name, Outcome, Tuple, Value};
 
-/// The deepest nesting of tuples; PyTorch writes three levels.
-const MAX_DEPTH: usize = 16;
-
-/// What the machine's stack holds.
-#[derive(Debug, Clone)]
-pub(super) enum Value {
-    None,
-    Bool(bool),
-    Int(i64),
-    Text(Rc<str>),
-    Tuple(Rc<Tuple>),
-    /// A dictionary or list by its number: later opcodes add to it.
-    Dict(usize),
-    List(usize),
-    Name(Name),
-    Storage(Rc<Storage>),
-    Tensor(Rc<View>),
-}
-
-#[derive(Debug)]
-pub(super) struct Tuple {
-    depth: usize,
-    items: Vec<Value>,
-}
-
-/// The names that a program may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Name {
-    OrderedDict,
-    RebuildTensor,
-    FloatStorage,
-    LongStorage,
-}
-
-/// A run of elements that stands after the program in the file.
-#[derive(Debug)]
-pub(super) struct Storage {
-    pub(super) key: Rc<str>,
-    pub(super) element: Name,
-    pub(super) len: usize,
-}
-
-/// A tensor: some elements of a storage in some order.
-#[derive(Debug)]
-pub(super) struct View {
-    pub(super) storage: Rc<Storage>,
-    pub(super) offset: usize,
-    pub(super) shape: Vec<usize>,
-    pub(super) strides: Vec<usize>,
-}
-
-/// What a program left behind.
-pub(super) struct Outcome {
-    /// What it returned.
-    pub(super) value: Value,
-    dicts: Vec<Vec<(Value, Value)>>,
-    lists: Vec<Vec<Value>>,
-}
-
-impl Outcome {
-    /// The entries, when the program returned a dictionary.
-    pub(super) fn dict(&self) -> Option<&[(Value, Value)]> {
-        match self.value {
-            Value::Dict(number) => self.dicts.get(number).map(Vec::as_slice),
-            _ => None,
-        }
-    }
-
-    /// The items, when the program returned a list.
-    pub(super) fn list(&self) -> Option<&[Value]> {
-        match self.value {
-            Value::List(number) => self.lists.get(number).map(Vec::as_slice),
-            _ => None,
-        }
-    }
-}
-
-/// Runs the program that starts at `at` of `file`; `at` then stands behind it.
-pub(super) fn run(file: &[u8], at: &mut usize) -> Result<Outcome, WeightsError> {
-    let mut machine = Machine {
-        file,
-        at: *at,
-        stack: Vec::new(),
-        marks: Vec::new(),
-        memo: HashMap::new(),
-        dicts: Vec::new(),
-        lists: Vec::new(),
-    };
-    loop {
-        let start = machine.at;
-        let step = machine.step();
-        let done = step.map_err(|reason| WeightsError::Torch { at: start, reason })?;
-        if let Some(value) = done {
-            *at = machine.at;
-            return Ok(Outcome {
-                value,
-                dicts: machine.dicts,
-                lists: machine.lists,
-            });
-        }
-    }
-}
-
-struct Machine<'a> {
+pub(super) struct Machine<'a> {
     file: &'a [u8],
-    at: usize,
+    /// Where the next opcode stands.
+    pub(super) at: usize,
     stack: Vec<Value>,
     /// How high the stack was at each mark.
     marks: Vec<usize>,
@@ -129,11 +17,34 @@ struct Machine<'a> {
     lists: Vec<Vec<Value>>,
 }
 
-type Step<T> = Result<T, String>;
+/// A step, or what is wrong with the program.
+pub(super) type Step<T> = Result<T, String>;
 
-impl Machine<'_> {
+impl<'a> Machine<'a> {
+    /// A machine whose program starts at `at` of `file`.
+    pub(super) fn new(file: &'a [u8], at: usize) -> Self {
+        Machine {
+            file,
+            at,
+            stack: Vec::new(),
+            marks: Vec::new(),
+            memo: HashMap::new(),
+            dicts: Vec::new(),
+            lists: Vec::new(),
+        }
+    }
+
+    /// What the program leaves when it returns `value`.
+    pub(super) fn outcome(self, value: Value) -> Outcome {
+        Outcome {
+            value,
+            dicts: self.dicts,
+            lists: self.lists,
+        }
+    }
+
     /// Does one opcode; gives the value that `STOP` returns.
-    fn step(&mut self) -> Step<Option<Value>> {
+    pub(super) fn step(&mut self) -> Step<Option<Value>> {
         let [opcode] = self.bytes()?;
         let value = match opcode {
             b'.' => return self.pop().map(Some),
@@ -187,7 +98,7 @@ impl Machine<'_> {
         Ok(*bytes)
     }
 
-    fn pop(&mut self) -> Step<Value> {
+    pub(super) fn pop(&mut self) -> Step<Value> {
         let floor = self.marks.last().copied().unwrap_or(0);
         if self.stack.len() <= floor {
             return Err("the stack is empty".to_owned());
@@ -254,7 +165,7 @@ impl Machine<'_> {
         }
     }
 
-    fn new_dict(&mut self) -> Value {
+    pub(super) fn new_dict(&mut self) -> Value {
         self.dicts.push(Vec::new());
         Value::Dict(self.dicts.len() - 1)
     }
@@ -311,44 +222,6 @@ impl Machine<'_> {
             _ => Err("attributes are set on what is no dictionary".to_owned()),
         }
     }
-
-    /// `("storage", element, key, device, length, None)`.
-    fn storage(&mut self) -> Step<Value> {
-        let Value::Tuple(tuple) = self.pop()? else {
-            return Err("a persistent ID is no tuple".to_owned());
-        };
-        let [
-            Value::Text(kind),
-            Value::Name(element),
-            Value::Text(key),
-            _,
-            Value::Int(len),
-            Value::None,
-        ] = &tuple.items[..]
-        else {
-            return Err("a persistent ID is not that of a storage".to_owned());
-        };
-        if &**kind != "storage" || !matches!(element, Name::FloatStorage | Name::LongStorage) {
-            return Err("a persistent ID is not that of a storage".to_owned());
-        }
-        Ok(Value::Storage(Rc::new(Storage {
-            key: Rc::clone(key),
-            element: *element,
-            len: size(*len)?,
-        })))
-    }
-
-    /// Notes the call of one of the two functions that are known.
-    fn reduce(&mut self) -> Step<Value> {
-        let (arguments, function) = (self.pop()?, self.pop()?);
-        match (function, arguments) {
-            (Value::Name(Name::OrderedDict), Value::Tuple(tuple)) if tuple.items.is_empty() => {
-                Ok(self.new_dict())
-            }
-            (Value::Name(Name::RebuildTensor), Value::Tuple(tuple)) => view(&tuple.items),
-            _ => Err("a call other than of OrderedDict() and _rebuild_tensor_v2".to_owned()),
-        }
-    }
 }
 
 fn tuple(items: Vec<Value>) -> Step<Value> {
@@ -361,41 +234,4 @@ fn tuple(items: Vec<Value>) -> Step<Value> {
         return Err("tuples are nested too deeply".to_owned());
     }
     Ok(Value::Tuple(Rc::new(Tuple { depth, items })))
-}
-
-/// `(storage, offset, shape, strides, requires_grad, hooks)`.
-fn view(arguments: &[Value]) -> Step<Value> {
-    let [
-        Value::Storage(storage),
-        Value::Int(offset),
-        Value::Tuple(shape),
-        Value::Tuple(strides),
-        _,
-        _,
-    ] = arguments
-    else {
-        return Err("the arguments of _rebuild_tensor_v2 are not a tensor's".to_owned());
-    };
-    let (shape, strides) = (sizes(shape)?, sizes(strides)?);
-    if shape.len() != strides.len() || shape.len() > 8 {
-        return Err("a tensor's shape and strides do not go together".to_owned());
-    }
-    Ok(Value::Tensor(Rc::new(View {
-        storage: Rc::clone(storage),
-        offset: size(*offset)?,
-        shape,
-        strides,
-    })))
-}
-
-fn sizes(tuple: &Tuple) -> Step<Vec<usize>> {
-    let size_of = |item: &Value| match item {
-        Value::Int(number) => size(*number),
-        _ => Err("a size is no number".to_owned()),
-    };
-    tuple.items.iter().map(size_of).collect()
-}
-
-fn size(number: i64) -> Step<usize> {
-    usize::try_from(number).map_err(|_| format!("{number} is no size"))
 }

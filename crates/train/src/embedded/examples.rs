@@ -1,0 +1,144 @@
+//! What is learned from: pictures or texts, each with its class.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Result, bail, ensure};
+use backbone::Backbone;
+use model::{Digest, Preprocessing};
+
+use super::{pictures, texts};
+use crate::Args;
+use crate::experiment::{Experiment, HeadKind, Labels};
+use crate::run::counted;
+
+/// What a backbone takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Files.
+    Pictures,
+    /// Rows of a table.
+    Texts,
+}
+
+impl Kind {
+    /// One of them.
+    pub(crate) fn noun(self) -> &'static str {
+        match self {
+            Self::Pictures => "picture",
+            Self::Texts => "text",
+        }
+    }
+}
+
+/// A picture or text.
+#[derive(Debug, Clone)]
+pub(crate) struct Example {
+    /// The path below the data folder; for a text with its line.
+    pub(crate) name: String,
+    /// The position of its class in the labels.
+    pub(crate) code: usize,
+    /// The thing itself.
+    pub(crate) content: Content,
+}
+
+/// A picture's file, or a text.
+#[derive(Debug, Clone)]
+pub(crate) enum Content {
+    /// Where the picture lies, and its digest.
+    File(PathBuf, Digest),
+    /// The text.
+    Text(String),
+}
+
+/// Everything that is learned from and measured with.
+#[derive(Debug)]
+pub(crate) struct Examples {
+    /// What they are.
+    pub(crate) kind: Kind,
+    /// The examples, in the order of their names or lines.
+    pub(crate) items: Vec<Example>,
+    /// The classes, sorted.
+    pub(crate) labels: Vec<String>,
+    /// What tells the class: a column, `folder` or `prefix`.
+    pub(crate) target_name: String,
+    /// Where the classes of pictures are from.
+    pub(crate) labelled_by: Option<Labels>,
+    /// The digest of each data file, by path below the data folder.
+    pub(crate) files: BTreeMap<String, Digest>,
+    /// Examples that cannot be used, and why.
+    pub(crate) broken: Vec<(String, String)>,
+    /// Texts that were cut to the backbone's limit.
+    pub(crate) cut: usize,
+}
+
+/// Reads what `backbone` takes from the data folder.
+pub(super) fn read(args: &Args, experiment: &Experiment, backbone: &Backbone) -> Result<Examples> {
+    match backbone.description.preprocessing {
+        Preprocessing::Image(_) => pictures::read(args, experiment),
+        Preprocessing::Text(_) => texts::read(args, experiment),
+        _ => bail!("the backbone takes neither pictures nor texts"),
+    }
+}
+
+/// The distinct `classes`, sorted, and the position of each in them.
+pub(super) fn coded(classes: &[String]) -> (Vec<String>, Vec<usize>) {
+    let mut labels = classes.to_vec();
+    labels.sort();
+    labels.dedup();
+    let code = |class| labels.binary_search(class).unwrap_or_default();
+    let codes = classes.iter().map(code).collect();
+    (labels, codes)
+}
+
+impl Examples {
+    /// The class of each example.
+    pub(crate) fn codes(&self) -> Vec<usize> {
+        self.items.iter().map(|item| item.code).collect()
+    }
+
+    /// Whether enough is left to learn from.
+    pub(super) fn check(&mut self, max_broken: f64) -> Result<()> {
+        let (broken, all) = (self.broken.len(), self.broken.len() + self.items.len());
+        let noun = self.kind.noun();
+        if broken as f64 > max_broken * all as f64 {
+            let (name, reason) = self.broken.first().cloned().unwrap_or_default();
+            bail!(
+                "{broken} of {} cannot be used, more than the share {max_broken} of max_broken, as \
+                 {name}: {reason}",
+                counted(all, noun)
+            );
+        }
+        let codes = self.codes();
+        if let Some((_, label)) = self
+            .labels
+            .iter()
+            .enumerate()
+            .find(|(c, _)| !codes.contains(c))
+        {
+            bail!("no {noun} of the class {label:?} can be used: all are broken");
+        }
+        ensure!(
+            self.labels.len() > 1,
+            "every {noun} is of the class {:?}: there is one class only, and nothing to learn",
+            self.labels.first().map_or("", String::as_str)
+        );
+        Ok(())
+    }
+}
+
+impl Experiment {
+    /// Fills in what was found out.
+    pub(super) fn settle(&mut self, examples: &Examples) {
+        self.task = Some(model::Task::Classification);
+        self.labels = examples.labelled_by;
+        if examples.labelled_by.is_none_or(|by| by == Labels::Csv) {
+            self.target = Some(examples.target_name.clone());
+        }
+        let heads = match examples.kind {
+            Kind::Pictures => vec![HeadKind::Linear],
+            Kind::Texts => vec![HeadKind::Linear, HeadKind::Mlp],
+        };
+        self.search.heads.get_or_insert(heads);
+    }
+}

@@ -1,0 +1,125 @@
+//! A head as its layers, the same for every kind of head.
+
+use ndarray::{Array1, Array2, Axis, concatenate};
+
+use crate::local::to_probabilities;
+
+/// Layers `x · weights + bias` with `max(0, x)` between two of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Layers(pub(super) Vec<(Array2<f64>, Array1<f64>)>);
+
+impl Layers {
+    /// Scores `[examples, classes]` of `vectors` `[examples, width]`.
+    pub(crate) fn scores(&self, vectors: &Array2<f32>) -> Array2<f64> {
+        let mut values = vectors.mapv(f64::from);
+        for (index, (weights, bias)) in self.0.iter().enumerate() {
+            if index > 0 {
+                values.mapv_inplace(|value| value.max(0.0));
+            }
+            values = values.dot(weights) + bias;
+        }
+        values
+    }
+
+    /// Probabilities `[examples, classes]`.
+    pub(crate) fn probabilities(&self, vectors: &Array2<f32>) -> Array2<f64> {
+        let mut scores = self.scores(vectors);
+        to_probabilities(&mut scores);
+        scores
+    }
+
+    /// The same with all scores divided by `temperature`.
+    pub(super) fn cooled(mut self, temperature: f64) -> Self {
+        if let Some((weights, bias)) = self.0.last_mut() {
+            *weights /= temperature;
+            *bias /= temperature;
+        }
+        self
+    }
+
+    /// The same with the first layer taking what `scaling` has not yet scaled.
+    pub(super) fn behind(mut self, scaling: &Scaling) -> Self {
+        if let Some((weights, bias)) = self.0.first_mut() {
+            for (mut row, deviation) in weights.rows_mut().into_iter().zip(&scaling.deviation) {
+                row /= *deviation;
+            }
+            *bias = &*bias - &scaling.mean.dot(weights);
+        }
+        self
+    }
+
+    /// One head that gives the mean of the scores of several with one hidden layer
+    /// each: their hidden units side by side.
+    pub(super) fn averaged(heads: &[Self]) -> Option<Self> {
+        let share = 1.0 / heads.len().max(1) as f64;
+        let layer = |index: usize| heads.iter().filter_map(move |head| head.0.get(index));
+        let weights: Vec<_> = layer(0).map(|(weights, _)| weights.view()).collect();
+        let biases: Vec<_> = layer(0).map(|(_, bias)| bias.view()).collect();
+        let first = (
+            concatenate(Axis(1), &weights).ok()?,
+            concatenate(Axis(0), &biases).ok()?,
+        );
+        let weights: Vec<_> = layer(1).map(|(weights, _)| weights.view()).collect();
+        let bias = layer(1)
+            .map(|(_, bias)| bias.clone())
+            .reduce(|a, b| a + b)?;
+        let second = (concatenate(Axis(0), &weights).ok()? * share, bias * share);
+        Some(Self(vec![first, second]))
+    }
+}
+
+/// What makes each number of an embedding have mean 0 and deviation 1.
+#[derive(Debug, Clone)]
+pub(super) struct Scaling {
+    mean: Array1<f64>,
+    deviation: Array1<f64>,
+}
+
+impl Scaling {
+    /// The mean and deviation of each column of `vectors`; a column that does not
+    /// vary keeps its unit.
+    pub(super) fn of(vectors: &Array2<f64>) -> Self {
+        let mean = vectors.mean_axis(Axis(0));
+        let deviation = vectors.std_axis(Axis(0), 0.0);
+        Self {
+            mean: mean.unwrap_or_else(|| Array1::zeros(vectors.ncols())),
+            deviation: deviation.mapv(|d| if d > 1e-9 { d } else { 1.0 }),
+        }
+    }
+
+    /// `vectors`, scaled.
+    pub(super) fn apply(&self, vectors: &Array2<f64>) -> Array2<f64> {
+        (vectors - &self.mean) / &self.deviation
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+
+    #[test]
+    fn scaling_and_temperature_fold_into_the_layers() {
+        let vectors = array![[1.0_f32, 5.0], [3.0, 5.0], [8.0, 5.0]];
+        let wide = vectors.mapv(f64::from);
+        let scaling = Scaling::of(&wide);
+        let head = |by: f64| {
+            Layers(vec![
+                (array![[1.0, -2.0], [0.5, 1.0]] * by, array![0.25, 0.5]),
+                (array![[1.0], [by]], array![by]),
+            ])
+        };
+        let scaled = scaling.apply(&wide).mapv(|v| v as f32);
+        let plain = head(1.0).scores(&scaled) / 2.0;
+        let folded = head(1.0).behind(&scaling).cooled(2.0).scores(&vectors);
+        assert!((plain - folded).iter().all(|d| d.abs() < 1e-6));
+        let mean = (head(1.0).scores(&vectors) + head(3.0).scores(&vectors)) / 2.0;
+        let both = Layers::averaged(&[head(1.0), head(3.0)]).unwrap();
+        assert!(
+            (mean - both.scores(&vectors))
+                .iter()
+                .all(|d| d.abs() < 1e-9)
+        );
+    }
+}

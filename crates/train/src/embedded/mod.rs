@@ -1,0 +1,184 @@
+//! Pictures or texts on a pretrained backbone.
+//!
+//! 1. [`examples`]: every picture or text with its class.
+//! 2. [`embed`]: each becomes the backbone's embedding, on all cores, or is taken
+//!    from the [`cache`].
+//! 3. [`parts`]: examples that resemble each other stay on one side of the split.
+//! 4. [`choose`]: cross-validation chooses among [`linear`] heads and [`mlp`] ones,
+//!    and a temperature makes their probabilities honest.
+//! 5. [`joined`]: backbone and head become one graph, which is run and compared.
+
+mod cache;
+mod choose;
+mod embed;
+mod examples;
+mod joined;
+mod layers;
+mod linear;
+mod mlp;
+mod parallel;
+mod parts;
+mod pictures;
+mod publish;
+mod texts;
+mod twins;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail, ensure};
+use backbone::{Backbone, Embedder};
+use ndarray::{Array2, Axis};
+
+pub(crate) use choose::Chosen;
+pub(crate) use examples::{Content, Example, Examples};
+
+use crate::Args;
+use crate::data::Split;
+use crate::experiment::Experiment;
+use crate::job::{self, Job};
+use crate::local::select;
+use crate::metrics::{Calibration, Classification, Figures, Metrics};
+use crate::progress::{step, warn};
+use crate::publication;
+use crate::run::{already, counted, result};
+
+/// All that a run on a backbone has come to.
+pub(crate) struct Outcome<'a> {
+    /// Which model and version.
+    pub(crate) job: &'a Job,
+    /// The settings with the defaults filled in.
+    pub(crate) experiment: &'a Experiment,
+    /// The backbone.
+    pub(crate) backbone: &'a Backbone,
+    /// What was learned from and measured with.
+    pub(crate) examples: &'a Examples,
+    /// Which of them were held out.
+    pub(crate) split: &'a Split,
+    /// The head, and what else was tried.
+    pub(crate) chosen: &'a Chosen,
+    /// Probabilities `[held-out examples, classes]`.
+    pub(crate) outputs: &'a Array2<f32>,
+    /// The figures.
+    pub(crate) metrics: &'a Metrics,
+    /// Groups of examples that resemble each other, of two or more.
+    pub(crate) twins: &'a [Vec<usize>],
+}
+
+/// Trains a head on the backbone called `name`; gives the result's text.
+pub(crate) fn run(args: &Args, mut experiment: Experiment, name: &str) -> Result<String> {
+    let out = args.out_folder();
+    let former = publication::check(&out)?;
+    let backbone = open(args, name)?;
+    let mut examples = examples::read(args, &experiment, &backbone)?;
+    let version = job::version(args, &examples.files, &(&experiment, backbone.digest));
+    let job = Job::new(args, version);
+    if let Some(info) = former {
+        return publication::refuse_other(&info, &job, &out).map(|()| already(&info, &out));
+    }
+    let embedder = Embedder::load(&backbone).context("cannot load the backbone")?;
+    let cache = cache::Cache::open(args.cache.as_deref(), &backbone);
+    let vectors = embed::embed(embedder, cache, &mut examples, &backbone)?;
+    examples.check(experiment.max_broken)?;
+    let codes = examples.codes();
+    let groups = twins::groups(&examples, &vectors);
+    let classes = examples.labels.len();
+    let split = parts::split(&codes, &groups, classes, experiment.split, experiment.seed);
+    ensure!(
+        !split.held_out.is_empty() && !split.training.is_empty(),
+        "there are too few {}s: none can be held out for measuring",
+        examples.kind.noun()
+    );
+    step(format_args!(
+        "{} classes; {} to learn from, {} held out",
+        classes,
+        counted(split.training.len(), examples.kind.noun()),
+        split.held_out.len()
+    ));
+    let training = vectors.select(Axis(0), &split.training);
+    let training = choose::Training {
+        vectors: &training,
+        codes: &select(&codes, &split.training),
+        groups: &select(&groups, &split.training),
+        classes,
+    };
+    experiment.settle(&examples);
+    let chosen = choose::choose(&training, &experiment)?;
+    let held_out = vectors.select(Axis(0), &split.held_out);
+    let outputs = chosen.layers.probabilities(&held_out).mapv(|p| p as f32);
+    let graph = joined::join(&backbone, &chosen.layers)?;
+    let difference = joined::compare(&graph, &backbone, &examples, &split, &outputs)?;
+    step(format_args!(
+        "checked the graph: it differs from the model by at most {difference:.1e}"
+    ));
+    let metrics = measure(&examples, &split, &codes, &held_out, &chosen, &outputs);
+    if let Some(advice) = metrics.advice() {
+        warn(&advice);
+    }
+    let outcome = Outcome {
+        job: &job,
+        experiment: &experiment,
+        backbone: &backbone,
+        examples: &examples,
+        split: &split,
+        chosen: &chosen,
+        outputs: &outputs,
+        metrics: &metrics,
+        twins: &twins::pairs(&groups),
+    };
+    let info = publish::publish(&outcome, graph, &out)?;
+    Ok(result(&info, model::Task::Classification, &out))
+}
+
+/// The backbone of this name, or in this folder.
+fn open(args: &Args, name: &str) -> Result<Backbone> {
+    let by_path = name.contains('/');
+    let path: PathBuf = if by_path {
+        args.below_pfs(name.as_ref())
+    } else {
+        args.backbones.join(name)
+    };
+    if !path.is_dir() {
+        let shown = path.display();
+        if by_path {
+            bail!("there is no backbone in {shown}: is there an input of that name?");
+        }
+        bail!(
+            "there is no backbone {shown}: get it with `cargo xtask backbone {name}`, or name a \
+             folder, as `backbone: /pfs/backbone`"
+        );
+    }
+    let backbone = Backbone::open(&path)?;
+    let licence = backbone.description.licence.as_ref();
+    step(format_args!(
+        "backbone {} {} (licence of the weights: {})",
+        backbone.description.name,
+        backbone.digest,
+        licence.map_or("not stated", |l| l.weights.as_str())
+    ));
+    Ok(backbone)
+}
+
+fn measure(
+    examples: &Examples,
+    split: &Split,
+    codes: &[usize],
+    held_out: &Array2<f32>,
+    chosen: &Chosen,
+    outputs: &Array2<f32>,
+) -> Metrics {
+    let right = select(codes, &split.held_out);
+    let learned = select(codes, &split.training);
+    let figures = Classification::measure(&examples.labels, outputs, &right, &learned);
+    let counts = (split.training.len(), split.held_out.len());
+    let mut metrics = Metrics::new(counts.0, counts.1, Figures::Classification(figures));
+    let mut before = chosen.layers.scores(held_out) * chosen.temperature;
+    crate::local::to_probabilities(&mut before);
+    let after = outputs.mapv(f64::from);
+    metrics.calibration = Some(Calibration::measure(
+        chosen.temperature,
+        &before,
+        &after,
+        &right,
+    ));
+    metrics
+}

@@ -1,0 +1,64 @@
+//! What is published of a model on a backbone.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use backbone::Joined;
+use model::{BackboneOrigin, Digest, Manifest, ModelInfo, Provenance, TOKENIZER_FILE, Task};
+
+use super::Outcome;
+use crate::job::TRAINED_BY;
+use crate::publication::Published;
+use crate::report;
+
+/// Writes everything below `out`.
+pub(super) fn publish(outcome: &Outcome<'_>, joined: Joined, out: &Path) -> Result<ModelInfo> {
+    let page = report::embedded(outcome).context("cannot draw the report")?;
+    let tokenizer = outcome.backbone.tokenizer.iter();
+    let more = tokenizer.map(|file| (TOKENIZER_FILE.to_owned(), file.clone()));
+    let published = Published {
+        manifest: manifest(outcome, &joined)?,
+        graph: joined.graph,
+        page,
+        metrics: outcome.metrics,
+        job: outcome.job,
+        more: more.collect(),
+    };
+    published.write(out)
+}
+
+fn manifest(outcome: &Outcome<'_>, joined: &Joined) -> Result<Manifest> {
+    let (job, description) = (outcome.job, &outcome.backbone.description);
+    let examples = outcome.examples;
+    Ok(Manifest {
+        name: job.model.clone(),
+        version: job.version.clone(),
+        task: Task::Classification,
+        target: examples.target_name.clone(),
+        labels: examples.labels.clone(),
+        inputs: description.inputs.clone(),
+        outputs: joined.outputs.clone(),
+        preprocessing: description.preprocessing.clone(),
+        metrics: outcome.metrics.summary(),
+        provenance: Provenance {
+            repo: job.repo.clone(),
+            pipeline: job.pipeline.clone(),
+            data_commit: job.data_commit.clone(),
+            data: examples.files.clone(),
+            config: serde_json::to_value(outcome.experiment)?,
+            backbone: Some(BackboneOrigin {
+                name: description.name.clone(),
+                digest: outcome.backbone.digest,
+                licence: description.licence.as_ref().map(|l| l.weights.clone()),
+            }),
+            trained_by: TRAINED_BY.to_owned(),
+        },
+        reference: Vec::new(),
+        // `write_package` fills in the rest.
+        format: String::new(),
+        format_version: 0,
+        digest: Digest::of(&[]),
+        files: BTreeMap::new(),
+    })
+}

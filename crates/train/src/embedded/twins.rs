@@ -1,0 +1,109 @@
+//! Examples that resemble each other so much that they must not stand on both
+//! sides of a split.
+
+use std::collections::BTreeMap;
+
+use model::Digest;
+use ndarray::{Array2, Axis, Slice};
+
+use super::examples::{Content, Examples};
+use crate::progress::step;
+use crate::run::counted;
+
+/// The cosine of two embeddings from which on they are taken as the same thing.
+const ALIKE: f32 = 0.97;
+
+/// More examples than this are compared by content alone: the time grows with the
+/// square of their number.
+const MOST_COMPARED: usize = 6000;
+
+/// Shorter embeddings are alike by chance.
+const LEAST_WIDTH: usize = 64;
+
+/// Rows that are compared with the others at once.
+const BLOCK: usize = 256;
+
+/// For each example, the position of the first one that it resembles, directly or
+/// by others; its own where there is none.
+pub(super) fn groups(examples: &Examples, vectors: &Array2<f32>) -> Vec<usize> {
+    let mut roots: Vec<usize> = (0..examples.items.len()).collect();
+    let mut first = BTreeMap::new();
+    for (index, item) in examples.items.iter().enumerate() {
+        let digest = match &item.content {
+            Content::File(_, digest) => *digest,
+            Content::Text(text) => Digest::of(text.as_bytes()),
+        };
+        join(&mut roots, *first.entry(digest).or_insert(index), index);
+    }
+    if examples.items.len() <= MOST_COMPARED && vectors.ncols() >= LEAST_WIDTH {
+        compare(vectors, &mut roots);
+    }
+    let groups: Vec<usize> = (0..roots.len()).map(|index| root(&roots, index)).collect();
+    let twins: usize = pairs(&groups).iter().map(Vec::len).sum();
+    if twins > 0 {
+        step(format_args!(
+            "{} are alike or nearly so: they stay on one side of the split",
+            counted(twins, examples.kind.noun())
+        ));
+    }
+    groups
+}
+
+/// The groups of two or more.
+pub(super) fn pairs(groups: &[usize]) -> Vec<Vec<usize>> {
+    let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (index, group) in groups.iter().enumerate() {
+        members.entry(*group).or_default().push(index);
+    }
+    members.into_values().filter(|of| of.len() > 1).collect()
+}
+
+fn compare(vectors: &Array2<f32>, roots: &mut [usize]) {
+    let mut unit = vectors.clone();
+    for mut row in unit.rows_mut() {
+        let length = row.dot(&row).sqrt().max(f32::MIN_POSITIVE);
+        row /= length;
+    }
+    for begin in (0..unit.nrows()).step_by(BLOCK) {
+        let end = (begin + BLOCK).min(unit.nrows());
+        let block = unit.slice_axis(Axis(0), Slice::from(begin..end));
+        let cosines = block.dot(&unit.slice_axis(Axis(0), Slice::from(begin..)).t());
+        for (index, row) in cosines.axis_iter(Axis(0)).enumerate() {
+            let later = row.iter().enumerate().skip(index + 1);
+            for (other, _) in later.filter(|(_, cosine)| **cosine >= ALIKE) {
+                join(roots, begin + index, begin + other);
+            }
+        }
+    }
+}
+
+fn root(roots: &[usize], mut index: usize) -> usize {
+    while let Some(next) = roots.get(index).filter(|next| **next != index) {
+        index = *next;
+    }
+    index
+}
+
+fn join(roots: &mut [usize], a: usize, b: usize) {
+    let (a, b) = (root(roots, a), root(roots, b));
+    if let Some(slot) = roots.get_mut(a.max(b)) {
+        *slot = a.min(b);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+
+    #[test]
+    fn what_is_alike_comes_together() {
+        let mut roots: Vec<usize> = (0..5).collect();
+        let vectors = array![[1.0, 0.0], [0.0, 2.0], [5.0, 0.1], [0.0, 0.0], [0.1, 9.0]];
+        compare(&vectors, &mut roots);
+        let groups: Vec<usize> = (0..5).map(|index| root(&roots, index)).collect();
+        assert_eq!(groups, [0, 1, 0, 3, 1]);
+        assert_eq!(pairs(&groups), [vec![0, 2], vec![1, 4]]);
+    }
+}

@@ -1,0 +1,440 @@
+//! Pictures and texts on a backbone: a small one that is made here, and the real
+//! ones where they can be had.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::{Pfs, tree};
+use model::{Input, Package, Preprocessing, Session, Tensor, Tokenizer};
+use onnx::{Attribute, Dim, ElementType, GraphBuilder};
+use serde_json::json;
+
+const EXPERIMENT: &str = "backbone: /pfs/backbone\nsearch: {folds: 3}\n";
+
+/// Pictures of 2 × 2 to the mean of each channel.
+fn with_means(pfs: Pfs) -> Pfs {
+    let mut graph = GraphBuilder::new("means", "");
+    let shape = [Dim::Any("n"), Dim::Fixed(3), Dim::Fixed(2), Dim::Fixed(2)];
+    let pixels = graph.input("pixels", ElementType::F32, &shape);
+    let pooled = graph.node("GlobalAveragePool", &[&pixels], vec![]);
+    let flat = graph.node("Flatten", &[&pooled], vec![("axis", Attribute::Int(1))]);
+    let shape = [Dim::Any("n"), Dim::Fixed(3)];
+    graph.output(&flat, "embedding", ElementType::F32, &shape);
+    let description = json!({
+        "format": "pachyderm-seldon/backbone",
+        "format_version": 1,
+        "name": "means",
+        "inputs": [{"name": "pixels", "datatype": "FP32", "shape": [-1, 3, 2, 2]}],
+        "output": {"name": "embedding", "datatype": "FP32", "shape": [-1, 3]},
+        "preprocessing": {
+            "kind": "image", "width": 2, "height": 2, "crop": 1.0, "resampling": "bilinear",
+            "mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]
+        },
+        "licence": {"weights": "CC0-1.0", "stated_in": []}
+    });
+    pfs.file("backbone/backbone.json", description.to_string())
+        .file(
+            "backbone/backbone.onnx",
+            onnx::encode(&graph.finish("test", "1")),
+        )
+}
+
+/// A PNG of one colour with a little noise in its first pixel.
+fn png(colour: [u8; 3], noise: u8) -> Vec<u8> {
+    let mut data = Vec::new();
+    for y in 0..4_u8 {
+        data.push(0);
+        for x in 0..4_u8 {
+            let more = if (x, y) == (0, 0) { noise } else { 0 };
+            data.extend(colour.map(|c| c.saturating_add(more)));
+        }
+    }
+    let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+    let mut header = 4_u32.to_be_bytes().repeat(2);
+    header.extend([8, 2, 0, 0, 0]);
+    chunk(&mut file, *b"IHDR", &header);
+    chunk(&mut file, *b"IDAT", &stored(&data));
+    chunk(&mut file, *b"IEND", &[]);
+    file
+}
+
+fn chunk(file: &mut Vec<u8>, kind: [u8; 4], body: &[u8]) {
+    file.extend(u32::try_from(body.len()).unwrap().to_be_bytes());
+    let start = file.len();
+    file.extend(kind);
+    file.extend(body);
+    let mut crc = u32::MAX;
+    for byte in &file[start..] {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = (crc >> 1) ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 };
+        }
+    }
+    file.extend((!crc).to_be_bytes());
+}
+
+/// A zlib stream that does not compress.
+fn stored(data: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(data.len()).unwrap();
+    let mut stream = vec![0x78, 0x01, 0x01];
+    stream.extend(length.to_le_bytes());
+    stream.extend((!length).to_le_bytes());
+    stream.extend(data);
+    let (mut a, mut b) = (1_u32, 0_u32);
+    for byte in data {
+        a = (a + u32::from(*byte)) % 65_521;
+        b = (b + a) % 65_521;
+    }
+    stream.extend(((b << 16) | a).to_be_bytes());
+    stream
+}
+
+/// Thirty pictures, red and blue, under the names that `name` gives.
+fn colours(name: fn(&str, u8) -> String) -> Pfs {
+    let mut pfs = with_means(Pfs::new()).file("experiment.yaml", EXPERIMENT);
+    for number in 0..15_u8 {
+        let shade = number * 6;
+        let red = png([200 - shade / 3, 10 + shade, 5], number);
+        let blue = png([10 + shade / 2, shade, 210], number);
+        pfs = pfs.file(&format!("data/{}", name("red", number)), red);
+        pfs = pfs.file(&format!("data/{}", name("blue", number)), blue);
+    }
+    pfs
+}
+
+const CONFIG: [&str; 2] = ["--config", "/pfs/experiment.yaml"];
+
+/// Probabilities and embedding of one picture, as serving makes them.
+fn look(package: &Package, picture: &[u8]) -> (Vec<f32>, Vec<f32>) {
+    let manifest = &package.manifest;
+    let Preprocessing::Image(image) = &manifest.preprocessing else {
+        panic!("{:?}", manifest.preprocessing)
+    };
+    let session =
+        Session::open(package.graph.clone(), &manifest.inputs, &manifest.outputs).unwrap();
+    let mut values = Vec::new();
+    image.encode(picture, &mut values).unwrap();
+    let shape = vec![1, 3, image.height as usize, image.width as usize];
+    let outputs = session.run(Tensor { shape, values }).unwrap();
+    (outputs[0].values.clone(), outputs[1].values.clone())
+}
+
+#[test]
+fn pictures_become_one_graph_from_pixels_to_classes() {
+    let pfs = colours(|class, number| format!("{class}.{number}.png"));
+    let (out, err) = pfs.train(&CONFIG);
+    assert!(err.contains("by Prefix"), "{err}");
+    assert!(out.contains("accuracy"), "{out}");
+    let package = pfs.package();
+    let manifest = &package.manifest;
+    assert_eq!(manifest.labels, ["blue", "red"]);
+    assert_eq!(manifest.outputs[0].name, "probabilities");
+    assert_eq!(manifest.outputs[1].name, "embedding");
+    let backbone = manifest.provenance.backbone.as_ref().unwrap();
+    assert_eq!(backbone.name, "means");
+    assert_eq!(backbone.licence.as_deref(), Some("CC0-1.0"));
+    assert_eq!(manifest.provenance.data.len(), 30);
+    assert_eq!(manifest.provenance.config["labels"], "prefix");
+    let (probabilities, embedding) = look(&package, &png([190, 40, 5], 0));
+    assert!(probabilities[1] > 0.8, "{probabilities:?}");
+    assert!((embedding[0] - 190.0).abs() < 1.0, "{embedding:?}");
+    let metrics = pfs.metrics();
+    assert_eq!(metrics["accuracy"], 1.0);
+    assert_eq!(metrics["held_out_rows"], 6);
+    assert!(metrics["calibration"]["temperature"].as_f64().unwrap() > 0.0);
+    let report = pfs.report();
+    assert!(report.contains("What a probability means") && report.contains("CC0-1.0"));
+    assert!(!report.contains("src=\"http") && !report.contains("href="));
+}
+
+#[test]
+fn the_same_pictures_give_the_same_bytes_with_and_without_a_cache() {
+    let package = |more: &[&str]| {
+        let pfs = colours(|class, number| format!("{class}/{number}.png"));
+        let (_, err) = pfs.train(&[&CONFIG[..], more].concat());
+        (tree(&pfs.out()), err)
+    };
+    let cache = tempfile::tempdir().unwrap();
+    let at = ["--cache", cache.path().to_str().unwrap()];
+    let (plain, _) = package(&[]);
+    let (first, err) = package(&at);
+    assert!(err.contains("embedded 30 pictures"), "{err}");
+    assert!(err.contains("0 of them kept"), "{err}");
+    let (second, err) = package(&at);
+    assert!(err.contains("30 of them kept"), "{err}");
+    assert!(plain == first && first == second);
+}
+
+#[test]
+fn broken_pictures_are_told_and_left_out_up_to_a_share() {
+    let broken = |count: u8| {
+        let mut pfs = colours(|class, number| format!("{class}/{number}.png"));
+        for number in 0..count {
+            pfs = pfs.file(&format!("data/red/broken-{number}.jpg"), b"\xff\xd8\xff");
+        }
+        pfs
+    };
+    let pfs = broken(1);
+    let (_, err) = pfs.train(&CONFIG);
+    assert!(
+        err.contains("warning: left out red/broken-0.jpg: the JPEG"),
+        "{err}"
+    );
+    assert!(pfs.report().contains("red/broken-0.jpg"));
+    assert_eq!(pfs.package().manifest.provenance.data.len(), 31);
+    let error = broken(4).refused(&CONFIG);
+    assert!(
+        error
+            .starts_with("4 of 34 pictures cannot be used, more than the share 0.05 of max_broken"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_csv_file_tells_the_classes() {
+    let mut list = "file,kind\n".to_owned();
+    for number in 0..15 {
+        list += &format!("a{number}.png,warm\nb{number}.png,cold\n");
+    }
+    let name = |class: &str, number: u8| {
+        let letter = if class == "red" { 'a' } else { 'b' };
+        format!("all/{letter}{number}.png")
+    };
+    let pfs = colours(name).file("data/all/list.csv", &list);
+    pfs.train(&CONFIG);
+    let manifest = pfs.package().manifest;
+    assert_eq!(
+        (manifest.labels.join(" "), manifest.target.as_str()),
+        ("cold warm".to_owned(), "kind")
+    );
+    let wrong = colours(name).file("data/all/list.csv", format!("{list}none.png,warm\n"));
+    let error = wrong.refused(&CONFIG);
+    assert!(
+        error.contains("data/all/list.csv:32: there is no picture \"none.png\""),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_cannot_be_learned_is_refused() {
+    let refused = |pfs: Pfs| pfs.refused(&CONFIG);
+    let empty = with_means(Pfs::new()).file("experiment.yaml", EXPERIMENT);
+    assert!(refused(empty).starts_with("there is no picture"));
+    let none = Pfs::new().file("experiment.yaml", "backbone: nothing\n");
+    assert!(refused(none).contains("cargo xtask backbone nothing"));
+    let absent = Pfs::new().file("experiment.yaml", EXPERIMENT);
+    assert!(refused(absent).contains("is there an input of that name?"));
+    let one = colours(|_, number| format!("same/{number}.png"))
+        .file("experiment.yaml", format!("{EXPERIMENT}labels: folder\n"));
+    assert!(refused(one).contains("there is one class only"));
+    let unclear = colours(|class, number| format!("{}/{class}.{number}.png", number % 2));
+    assert!(refused(unclear).contains("set `labels: folder` or `labels: prefix`"));
+}
+
+/// Texts to the counts of some words, by a tokenizer of whole words.
+fn with_words(pfs: Pfs) -> Pfs {
+    let words = [
+        "[PAD]", "[UNK]", "good", "bad", "fine", "awful", "the", "day",
+    ];
+    let mut graph = GraphBuilder::new("words", "");
+    let shape = [Dim::Any("n"), Dim::Any("tokens")];
+    let ids = graph.input("input_ids", ElementType::I64, &shape);
+    let mask = graph.input("attention_mask", ElementType::I64, &shape);
+    let rows: Vec<f32> = (0..64)
+        .map(|i| if i % 9 == 0 { 1.0 } else { 0.0 })
+        .collect();
+    let table = graph.f32s("table", &[8, 8], &rows);
+    let looked = graph.node("Gather", &[&table, &ids], vec![("axis", Attribute::Int(0))]);
+    let to = vec![("to", Attribute::Int(1))];
+    let mask = graph.node("Cast", &[&mask], to);
+    let axes = graph.i64s("axes", &[1], &[2]);
+    let mask = graph.node("Unsqueeze", &[&mask, &axes], vec![]);
+    let kept = graph.node("Mul", &[&looked, &mask], vec![]);
+    let axes = graph.i64s("over", &[1], &[1]);
+    let keep = vec![("keepdims", Attribute::Int(0))];
+    let sum = graph.node("ReduceSum", &[&kept, &axes], keep);
+    let shape = [Dim::Any("n"), Dim::Fixed(8)];
+    graph.output(&sum, "embedding", ElementType::F32, &shape);
+    let vocabulary: serde_json::Map<_, _> = words
+        .iter()
+        .enumerate()
+        .map(|(i, w)| ((*w).to_owned(), json!(i)))
+        .collect();
+    let tokenizer = json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+        "normalizer": null, "pre_tokenizer": {"type": "Whitespace"}, "post_processor": null,
+        "decoder": null,
+        "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "[UNK]"}
+    });
+    let input = |name: &str| json!({"name": name, "datatype": "INT64", "shape": [-1, -1]});
+    let description = json!({
+        "format": "pachyderm-seldon/backbone",
+        "format_version": 1,
+        "name": "words",
+        "inputs": [input("input_ids"), input("attention_mask")],
+        "output": {"name": "embedding", "datatype": "FP32", "shape": [-1, 8]},
+        "preprocessing": {"kind": "text", "max_tokens": 6}
+    });
+    pfs.file("backbone/backbone.json", description.to_string())
+        .file("backbone/tokenizer.json", tokenizer.to_string())
+        .file(
+            "backbone/backbone.onnx",
+            onnx::encode(&graph.finish("test", "1")),
+        )
+}
+
+/// Probabilities of texts, as serving makes them.
+fn read(package: &Package, texts: &[String]) -> Vec<Vec<f32>> {
+    let manifest = &package.manifest;
+    let Preprocessing::Text(input) = &manifest.preprocessing else {
+        panic!("{:?}", manifest.preprocessing)
+    };
+    let tokenizer = Tokenizer::load(package.tokenizer.as_ref().unwrap(), input).unwrap();
+    let session =
+        Session::open(package.graph.clone(), &manifest.inputs, &manifest.outputs).unwrap();
+    let one = |text: &String| {
+        let tokens = tokenizer.encode(&[text]).unwrap();
+        let inputs = manifest
+            .inputs
+            .iter()
+            .map(|i| tokens.input(&i.name).unwrap());
+        let inputs: Vec<Input> = inputs.collect();
+        session.run_inputs(inputs, None).unwrap().remove(0).values
+    };
+    texts.iter().map(one).collect()
+}
+
+#[test]
+fn texts_become_one_graph_with_its_tokenizer() {
+    let mut rows = "\ttext\tlabel\n".to_owned();
+    for number in 0..20 {
+        let the = "the ".repeat(number % 4);
+        rows += &format!("{number}\t{the}good day {number}\thappy\n");
+        rows += &format!("{number}\t{the}awful bad day {number}\tsad\n");
+        rows += &format!("{number}\t{the}day {number} {number}\tplain\n");
+    }
+    rows += "99\tthe the the the the the the good\thappy\n";
+    rows += "100\t\thappy\n";
+    let pfs = with_words(Pfs::new())
+        .file("data/all.tsv", rows)
+        .file("experiment.yaml", EXPERIMENT);
+    let (_, err) = pfs.train(&CONFIG);
+    assert!(
+        err.contains("warning: left out 1 row without a text or a class"),
+        "{err}"
+    );
+    assert!(err.contains("longer than the backbone reads"), "{err}");
+    assert!(err.contains("tried a head with a hidden layer"), "{err}");
+    let package = pfs.package();
+    assert_eq!(package.manifest.labels, ["happy", "plain", "sad"]);
+    let texts = ["good day 7", "the day 7 7", "awful bad day 7"].map(str::to_owned);
+    for (class, row) in read(&package, &texts).iter().enumerate() {
+        let best = row.iter().copied().fold(0.0, f32::max);
+        assert_eq!(row[class], best, "{row:?}");
+    }
+    assert_eq!(pfs.metrics()["accuracy"], 1.0);
+}
+
+/// The real backbones, made once.
+fn real(name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let made = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--package", "backbone", "--", name])
+        .current_dir(&root)
+        .env_remove("BACKBONES")
+        .status()
+        .unwrap();
+    assert!(made.success());
+    root.join(".local/backbones").canonicalize().unwrap()
+}
+
+fn shared(path: &str) -> PathBuf {
+    let folder = std::env::var_os("SHARED_DIR").unwrap();
+    Path::new(&folder).join("data").join(path)
+}
+
+/// A random half of the pictures, tested on the other: five seeds.
+#[test]
+#[ignore = "needs SHARED_DIR, python3 with pip and a package index; minutes without --release"]
+fn cats_and_dogs_are_told_apart() {
+    let backbones = real("efficientnet-lite0");
+    let cache = tempfile::tempdir().unwrap();
+    let mut sum = 0.0;
+    for seed in 0..5 {
+        let settings = format!("backbone: efficientnet-lite0\nsplit: 0.5\nseed: {seed}\n");
+        let mut pfs = Pfs::new().file("experiment.yaml", settings);
+        for entry in fs::read_dir(shared("dogs-and-cats")).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            pfs = pfs.file(&format!("data/{name}"), fs::read(&path).unwrap());
+        }
+        let at = ["--backbones", backbones.to_str().unwrap(), "--cache"];
+        let (out, err) = pfs.train(&[&CONFIG[..], &at, &[cache.path().to_str().unwrap()]].concat());
+        println!("{err}{out}");
+        let metrics = pfs.metrics();
+        assert_eq!(metrics["held_out_rows"], metrics["training_rows"]);
+        sum += metrics["accuracy"].as_f64().unwrap();
+    }
+    println!("mean accuracy {}", sum / 5.0);
+    assert!(sum / 5.0 >= 0.96, "{}", sum / 5.0);
+}
+
+/// Trained on train.csv, tested on validation.csv.
+#[test]
+#[ignore = "needs SHARED_DIR, python3 with pip and a package index; minutes without --release"]
+fn financial_phrases_are_told_apart() {
+    let backbones = real("all-minilm-l6-v2");
+    let rows = |name: &str| fs::read(shared("financial-phrasebank").join(name)).unwrap();
+    let settings = "backbone: all-minilm-l6-v2\ncontent: text\ntarget: label\ndelimiter: \"\\t\"\n\
+                    split: 0.05\n";
+    let pfs = Pfs::new()
+        .file("experiment.yaml", settings)
+        .file("data/train.csv", rows("train.csv"));
+    let at = ["--backbones", backbones.to_str().unwrap()];
+    let (out, err) = pfs.train(&[&CONFIG[..], &at].concat());
+    println!("{err}{out}");
+    let package = pfs.package();
+    let validation = rows("validation.csv");
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(b'\t')
+        .from_reader(&validation[..]);
+    let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let texts: Vec<String> = records.iter().map(|r| r[1].trim().to_owned()).collect();
+    let labels = &package.manifest.labels;
+    let mut matrix = vec![vec![0_u32; labels.len()]; labels.len()];
+    for (row, record) in read(&package, &texts).iter().zip(&records) {
+        let right = labels.iter().position(|l| *l == record[2]).unwrap();
+        let said = (0..row.len())
+            .max_by(|a, b| row[*a].total_cmp(&row[*b]))
+            .unwrap();
+        matrix[right][said] += 1;
+    }
+    let count = |cells: &mut dyn Iterator<Item = u32>| f64::from(cells.sum::<u32>());
+    let all = (0..labels.len()).map(|c| {
+        let hits = f64::from(matrix[c][c]);
+        let actual = count(&mut matrix[c].iter().copied());
+        let said = count(&mut matrix.iter().map(|row| row[c]));
+        (hits, 2.0 * hits / (actual + said))
+    });
+    let (hits, f1): (Vec<f64>, Vec<f64>) = all.unzip();
+    let accuracy = hits.iter().sum::<f64>() / records.len() as f64;
+    let macro_f1 = f1.iter().sum::<f64>() / f1.len() as f64;
+    println!(
+        "{} phrases: accuracy {accuracy:.4}, macro-F1 {macro_f1:.4}",
+        records.len()
+    );
+    assert!(
+        accuracy >= 0.81 && macro_f1 >= 0.78,
+        "{accuracy} {macro_f1}"
+    );
+}

@@ -63,11 +63,18 @@ fn time_version() -> Duration {
 }
 
 fn time_ready(folder: &str) -> Duration {
-    let [http, metrics] = free_ports().map(|port| port.to_string());
+    let [http, grpc, metrics] = free_ports().map(|port| port.to_string());
     let start = Instant::now();
     let child = serve()
         .args(["--model", folder, "--host", "127.0.0.1"])
-        .args(["--http-port", &http, "--metrics-port", &metrics])
+        .args([
+            "--http-port",
+            &http,
+            "--grpc-port",
+            &grpc,
+            "--metrics-port",
+            &metrics,
+        ])
         .args(["--drain-delay", "0"])
         .stderr(Stdio::null())
         .spawn();
@@ -97,8 +104,8 @@ fn is_ready(address: &str) -> bool {
 }
 
 /// Two ports that were free a moment ago.
-fn free_ports() -> [u16; 2] {
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+fn free_ports() -> [u16; 3] {
+    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use model::Lane;
+use tokio::sync::watch;
 
 use crate::metrics::Metrics;
 use crate::oip;
@@ -21,8 +22,66 @@ pub(crate) struct App {
     /// What is counted.
     pub(crate) metrics: Metrics,
     pool: Pool,
-    model: OnceLock<Model>,
+    unit: OnceLock<Arc<Unit>>,
     draining: AtomicBool,
+    changed: watch::Sender<()>,
+}
+
+/// What is served.
+#[derive(Debug)]
+pub(crate) enum Unit {
+    /// The model of conformance tests, which any implementation can provide.
+    Echo(Echo),
+    /// A model package.
+    Package(Box<Model>),
+}
+
+/// `serve --echo` with what does not change between requests.
+#[derive(Debug)]
+pub(crate) struct Echo {
+    /// The Seldon v1 metadata.
+    pub(crate) metadata: seldon::Metadata,
+}
+
+impl Echo {
+    /// Its name in every protocol.
+    pub(crate) const NAME: &str = "echo";
+    /// Its only version.
+    pub(crate) const VERSION: &str = "v0";
+}
+
+impl Unit {
+    /// The Seldon v1 metadata.
+    pub(crate) fn metadata(&self) -> &seldon::Metadata {
+        match self {
+            Self::Echo(echo) => &echo.metadata,
+            Self::Package(model) => &model.metadata,
+        }
+    }
+
+    /// The model's name.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Echo(_) => Echo::NAME,
+            Self::Package(model) => &model.predictor.name,
+        }
+    }
+
+    /// The version's name.
+    pub(crate) fn version(&self) -> &str {
+        match self {
+            Self::Echo(_) => Echo::VERSION,
+            Self::Package(model) => &model.predictor.version,
+        }
+    }
+
+    /// The Open Inference Protocol metadata.
+    pub(crate) fn signature(&self) -> &oip::Signature {
+        match self {
+            Self::Echo(_) => oip::Signature::echo(),
+            Self::Package(model) => &model.signature,
+        }
+    }
 }
 
 /// The served model with what does not change between requests.
@@ -44,47 +103,56 @@ impl App {
             max_body,
             metrics,
             pool,
-            model: OnceLock::new(),
+            unit: OnceLock::new(),
             draining: AtomicBool::new(false),
+            changed: watch::Sender::new(()),
         }
     }
 
-    /// Makes the server ready with its model.
-    pub(crate) fn serve(&self, predictor: Predictor, overrides: seldon::Overrides) {
-        self.metrics.loaded(&predictor);
-        self.model.get_or_init(|| Model {
-            metadata: seldon::Metadata::new(&predictor, overrides),
-            signature: oip::Signature::new(&predictor),
-            predictor: Arc::new(predictor),
-        });
+    /// Makes the server ready with what it serves.
+    pub(crate) fn serve(&self, unit: Unit) {
+        let digest = match &unit {
+            Unit::Echo(_) => String::new(),
+            Unit::Package(model) => model.predictor.digest.to_string(),
+        };
+        self.metrics.loaded(unit.name(), unit.version(), &digest);
+        self.unit.get_or_init(|| Arc::new(unit));
+        self.changed.send_replace(());
     }
 
-    /// The model, also while the server drains: what comes is still answered.
+    /// What is served, also while the server drains: what comes is still
+    /// answered.
     ///
     /// # Errors
     ///
     /// While the model is being loaded.
-    pub(crate) fn model(&self) -> Result<&Model, Problem> {
+    pub(crate) fn unit(&self) -> Result<&Arc<Unit>, Problem> {
         let loading = || Problem::Unavailable("the model is being loaded".to_owned());
-        self.model.get().ok_or_else(loading)
+        self.unit.get().ok_or_else(loading)
     }
 
-    /// The model, when new requests should be sent here.
+    /// What is served, when new requests should be sent here.
     ///
     /// # Errors
     ///
     /// While the model is being loaded, and while the server drains.
-    pub(crate) fn ready(&self) -> Result<&Model, Problem> {
+    pub(crate) fn ready(&self) -> Result<&Arc<Unit>, Problem> {
         if self.is_draining() {
             let text = "the server is shutting down".to_owned();
             return Err(Problem::Unavailable(text));
         }
-        self.model()
+        self.unit()
     }
 
     /// Asks whoever watches the readiness to send no more requests.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
+        self.changed.send_replace(());
+    }
+
+    /// Wakes whenever the readiness may have changed.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     /// Whether the server has been told to end.
@@ -97,22 +165,23 @@ impl App {
         self.pool.waiting()
     }
 
-    /// Does `work`, which gives the number of rows predicted and the reply's
-    /// body, on a compute thread.
+    /// Does `work`, which gives the number of rows predicted and the answer, on
+    /// a compute thread.
     ///
     /// # Errors
     ///
     /// While there is no model, when the queue is full, and those of `work`.
-    pub(crate) async fn predict<F>(&self, work: F) -> Result<Vec<u8>, Problem>
+    pub(crate) async fn compute<T, F>(&self, work: F) -> Result<T, Problem>
     where
-        F: FnOnce(&Predictor, &Lane) -> Result<(usize, Vec<u8>), Problem> + Send + 'static,
+        T: Send + 'static,
+        F: FnOnce(&Unit, &Lane) -> Result<(usize, T), Problem> + Send + 'static,
     {
-        let predictor = Arc::clone(&self.model()?.predictor);
-        let outcome = self.pool.run(move |lane| work(&predictor, lane)).await;
+        let unit = Arc::clone(self.unit()?);
+        let outcome = self.pool.run(move |lane| work(&unit, lane)).await;
         match outcome.map_err(Problem::from).flatten() {
-            Ok((rows, body)) => {
+            Ok((rows, answer)) => {
                 self.metrics.predicted(rows);
-                Ok(body)
+                Ok(answer)
             }
             Err(problem) => {
                 if let Problem::Internal(text) = &problem {
@@ -120,6 +189,17 @@ impl App {
                 }
                 Err(problem)
             }
+        }
+    }
+}
+
+impl Model {
+    /// `predictor`, with `overrides` over its metadata.
+    pub(crate) fn new(predictor: Predictor, overrides: seldon::Overrides) -> Self {
+        Self {
+            metadata: seldon::Metadata::new(&predictor, overrides),
+            signature: oip::Signature::new(&predictor),
+            predictor: Arc::new(predictor),
         }
     }
 }

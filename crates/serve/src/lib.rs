@@ -8,11 +8,14 @@
 //! settings to its end.
 
 mod app;
+mod grpc;
 mod http;
+mod input;
 mod json;
 mod metrics;
 mod oip;
 mod predict;
 mod problem;
+mod proto;
 pub mod run;
 mod seldon;

@@ -1,18 +1,26 @@
 //! What Prometheus reads.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
-use crate::predict::Predictor;
+mod model;
+
+use model::ModelMetrics;
+pub(crate) use model::{MetricKind, ModelMetric};
 
 /// From the time of a tiny model to the limit of a patient client, in seconds.
 const BUCKETS: [f64; 13] = [
     0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0,
+];
+
+/// Those of Seldon's orchestrator, in seconds.
+const ORCHESTRATOR_BUCKETS: [f64; 11] = [
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
 /// The server's own series.
@@ -24,6 +32,10 @@ pub(crate) struct Metrics {
     predictions: IntCounter,
     waiting: IntGauge,
     model: IntGaugeVec,
+    orchestrator: HistogramVec,
+    feedback: CounterVec,
+    reward: GaugeVec,
+    of_model: ModelMetrics,
 }
 
 impl Metrics {
@@ -34,10 +46,13 @@ impl Metrics {
     /// When a label's name is not one that Prometheus allows.
     pub(crate) fn new(labels: &[(&str, &str)]) -> prometheus::Result<Self> {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let labels = labels.iter().map(own).collect();
-        let registry = Registry::new_custom(None, Some(labels))?;
+        let labels: HashMap<String, String> = labels.iter().map(own).collect();
+        let registry = Registry::new_custom(None, Some(labels.clone()))?;
         let requests = IntCounterVec::new(
-            Opts::new("serve_requests_total", "HTTP requests by their answer"),
+            Opts::new(
+                "serve_requests_total",
+                "HTTP requests and gRPC calls by their answer",
+            ),
             &["protocol", "method", "code"],
         )?;
         let seconds = HistogramVec::new(
@@ -57,6 +72,10 @@ impl Metrics {
             Opts::new("serve_model_info", "1 for the model package that is served"),
             &["package", "package_version", "package_digest"],
         )?;
+        let (orchestrator, feedback, reward) = seldon_series()?;
+        registry.register(Box::new(orchestrator.clone()))?;
+        registry.register(Box::new(feedback.clone()))?;
+        registry.register(Box::new(reward.clone()))?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(seconds.clone()))?;
         registry.register(Box::new(predictions.clone()))?;
@@ -69,15 +88,49 @@ impl Metrics {
             predictions,
             waiting,
             model,
+            orchestrator,
+            feedback,
+            reward,
+            of_model: ModelMetrics::new(labels),
         })
     }
 
     /// Counts one answered request.
-    pub(crate) fn answered(&self, protocol: &str, method: &str, code: StatusCode, time: Duration) {
-        let labels = [protocol, method, code.as_str()];
+    pub(crate) fn answered(&self, protocol: &str, method: &str, code: &str, time: Duration) {
+        let labels = [protocol, method, code];
         self.requests.with_label_values(&labels).inc();
         let seconds = self.seconds.with_label_values(&[protocol, method]);
         seconds.observe(time.as_secs_f64());
+    }
+
+    /// Counts one request of a client as Seldon's orchestrator would, if there
+    /// were one between.
+    pub(crate) fn served(&self, service: &str, method: &str, code: &str, time: Duration) {
+        let labels = [service, method, code];
+        let seconds = self.orchestrator.with_label_values(&labels);
+        seconds.observe(time.as_secs_f64());
+    }
+
+    /// Counts feedback with a `reward` that is not zero.
+    pub(crate) fn rewarded(&self, reward: f64) {
+        if reward != 0.0 {
+            self.feedback.with_label_values(&[FEEDBACK]).inc();
+            self.reward.with_label_values(&[FEEDBACK]).add(reward);
+        }
+    }
+
+    /// Counts what a model returned from a call of `method`.
+    pub(crate) fn returned(&self, method: &str, metrics: &[ModelMetric]) {
+        for metric in metrics {
+            if let Err(error) = self.of_model.count(method, metric) {
+                let error = error.to_string();
+                tracing::warn!(
+                    metric = metric.key,
+                    error,
+                    "metric of the model not counted"
+                );
+            }
+        }
     }
 
     /// Counts predicted rows.
@@ -85,13 +138,10 @@ impl Metrics {
         self.predictions.inc_by(rows as u64);
     }
 
-    /// Shows which model is served.
-    pub(crate) fn loaded(&self, predictor: &Predictor) {
-        let digest = predictor.digest.to_string();
-        let labels = [&predictor.name, &predictor.version, &digest];
-        self.model
-            .with_label_values(&labels.map(String::as_str))
-            .set(1);
+    /// Shows which model is served; `digest` is empty for one without a package.
+    pub(crate) fn loaded(&self, name: &str, version: &str, digest: &str) {
+        let labels = [name, version, digest];
+        self.model.with_label_values(&labels).set(1);
     }
 
     /// All series in the text format, with `waiting` predictions in the queue.
@@ -101,6 +151,33 @@ impl Metrics {
     /// When a series has no value.
     pub(crate) fn text(&self, waiting: usize) -> prometheus::Result<String> {
         self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
-        TextEncoder::new().encode_to_string(&self.registry.gather())
+        let mut families = self.registry.gather();
+        families.extend(self.of_model.collect());
+        TextEncoder::new().encode_to_string(&families)
     }
+}
+
+/// The label `method` of feedback.
+const FEEDBACK: &str = "feedback";
+
+/// The series that Seldon's dashboards read. A reward may be negative, so that
+/// its sum is a gauge for all its name.
+fn seldon_series() -> prometheus::Result<(HistogramVec, CounterVec, GaugeVec)> {
+    let orchestrator = HistogramVec::new(
+        HistogramOpts::new(
+            "seldon_api_executor_server_requests_seconds",
+            "Requests of clients that came without an orchestrator",
+        )
+        .buckets(ORCHESTRATOR_BUCKETS.to_vec()),
+        &["service", "method", "code"],
+    )?;
+    let feedback = CounterVec::new(
+        Opts::new("seldon_api_model_feedback_total", "Rewards that came"),
+        &["method"],
+    )?;
+    let reward = GaugeVec::new(
+        Opts::new("seldon_api_model_feedback_reward_total", "Their sum"),
+        &["method"],
+    )?;
+    Ok((orchestrator, feedback, reward))
 }

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use crate::predict::{BadRow, PoolError};
+use crate::predict::{BadRow, PoolError, PredictError};
 
 /// Why a request gets no prediction. The text tells the client what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +25,9 @@ pub(crate) enum Problem {
     /// The same request may succeed later.
     #[error("{0}")]
     Unavailable(String),
+    /// The time that the client or the deployment gives a request is over.
+    #[error("the deadline passed before the answer")]
+    Deadline,
     /// The model or the server failed.
     #[error("{0}")]
     Internal(String),
@@ -40,6 +43,7 @@ impl Problem {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Deadline => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -48,7 +52,7 @@ impl Problem {
 impl From<PoolError> for Problem {
     fn from(error: PoolError) -> Self {
         match error {
-            PoolError::Full => Self::Unavailable(error.to_string()),
+            PoolError::Full | PoolError::Stale => Self::Unavailable(error.to_string()),
             PoolError::Panicked => Self::Internal(error.to_string()),
         }
     }
@@ -66,8 +70,11 @@ impl From<model::RowError> for Problem {
     }
 }
 
-impl From<model::SessionError> for Problem {
-    fn from(error: model::SessionError) -> Self {
-        Self::Internal(error.to_string())
+impl From<PredictError> for Problem {
+    fn from(error: PredictError) -> Self {
+        match error {
+            PredictError::Session(error) => Self::Internal(error.to_string()),
+            other => Self::BadData(other.to_string()),
+        }
     }
 }

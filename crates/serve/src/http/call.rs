@@ -8,6 +8,13 @@ pub(super) fn labels(path: &str) -> (&'static str, &'static str) {
     let method = match last.unwrap_or_default() {
         "infer" if protocol == "v2" => "predict",
         "predict" | "predictions" if protocol == "seldon" => "predict",
+        "transform-input" => "inputtransform",
+        "transform-output" => "outputtransform",
+        "route" => "router",
+        "aggregate" => "aggregate",
+        "send-feedback" | "feedback" => "feedback",
+        _ if path.starts_with("/api/v1.0/status/") => "health",
+        _ if path.starts_with("/api/v1.0/metadata/") => "metadata",
         "live" | "ready" | "ping" | "status" => "health",
         "metadata" => "metadata",
         "metrics" | "prometheus" => return ("none", "metrics"),
@@ -15,6 +22,19 @@ pub(super) fn labels(path: &str) -> (&'static str, &'static str) {
         _ => "unknown",
     };
     (protocol, method)
+}
+
+/// The label `service` of a path that a client asks directly, without Seldon's
+/// orchestrator between: those that the orchestrator offers.
+pub(super) fn service(path: &str) -> Option<&'static str> {
+    let rest = path
+        .strip_prefix("/api/v1.0/")
+        .or_else(|| path.strip_prefix("/api/v0.1/"))?;
+    match rest {
+        "predictions" => Some("predictions"),
+        "feedback" => Some("feedback"),
+        _ => None,
+    }
 }
 
 /// Whether a path belongs to the Open Inference Protocol.
@@ -38,6 +58,9 @@ mod tests {
             ("/v2/health/ready", ("v2", "health")),
             ("/v2/models/iris", ("v2", "metadata")),
             ("/v2", ("v2", "metadata")),
+            ("/transform-input", ("seldon", "inputtransform")),
+            ("/api/v1.0/feedback", ("seldon", "feedback")),
+            ("/api/v1.0/status/a", ("seldon", "health")),
             ("/metrics", ("none", "metrics")),
             ("/../etc/passwd", ("seldon", "unknown")),
         ] {

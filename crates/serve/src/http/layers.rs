@@ -1,7 +1,7 @@
 //! What happens around every request.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -11,23 +11,48 @@ use axum::http::header::{
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tokio::time::timeout;
 
 use super::call;
+use super::router::in_shape_of;
 use crate::app::App;
+use crate::problem::Problem;
 
 /// Counts the request, and asks its client to leave when the server drains.
 pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let start = Instant::now();
     let (protocol, method) = call::labels(request.uri().path());
+    let service = call::service(request.uri().path());
+    let verb = request.method().clone();
     let mut response = next.run(request).await;
-    let code = response.status();
-    app.metrics
-        .answered(protocol, method, code, start.elapsed());
+    let (code, time) = (response.status(), start.elapsed());
+    app.metrics.answered(protocol, method, code.as_str(), time);
+    if let Some(service) = service {
+        let verb = verb.as_str().to_ascii_lowercase();
+        app.metrics.served(service, &verb, code.as_str(), time);
+    }
     if app.is_draining() {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }
     response
+}
+
+/// Ends a request that takes longer than the deployment allows: what is dropped
+/// before its turn comes is not computed.
+pub(super) async fn deadline(
+    State(longest): State<Option<Duration>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Some(longest) = longest else {
+        return next.run(request).await;
+    };
+    let uri = request.uri().clone();
+    match timeout(longest, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => in_shape_of(uri.path(), &Problem::Deadline),
+    }
 }
 
 /// Lets pages of any origin call the server, as the Python wrapper does, and

@@ -1,6 +1,7 @@
 //! All paths of the two ports.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -19,8 +20,8 @@ use crate::{oip, seldon};
 /// Python wrapper and of Seldon's operator.
 const METRICS: [&str; 2] = ["/metrics", "/prometheus"];
 
-/// The paths of the HTTP port.
-pub(crate) fn router(app: &Arc<App>) -> Router {
+/// The paths of the HTTP port; a request takes at most `longest`.
+pub(crate) fn router(app: &Arc<App>, longest: Option<Duration>) -> Router {
     let paths = Router::new()
         .merge(seldon::router())
         .merge(oip::router())
@@ -32,6 +33,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
     // here reads it: so the layers belong to a router around it.
     Router::new()
         .fallback_service(paths)
+        .layer(from_fn_with_state(longest, layers::deadline))
         .layer(from_fn(layers::allow_origins))
         .layer(from_fn_with_state(Arc::clone(app), layers::observe))
 }
@@ -66,7 +68,8 @@ async fn not_allowed(method: Method, uri: Uri) -> Response {
     in_shape_of(uri.path(), &Problem::MethodNotAllowed(method.to_string()))
 }
 
-fn in_shape_of(path: &str, problem: &Problem) -> Response {
+/// A problem in the shape of the path's protocol.
+pub(super) fn in_shape_of(path: &str, problem: &Problem) -> Response {
     if call::is_oip(path) {
         oip::problem(problem)
     } else {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use model::Cell;
+use serde::Serialize;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, SeqAccess, Visitor};
 
 /// A rectangular list of lists, as `ndarray` of Seldon and `data` of the Open
@@ -18,7 +19,8 @@ pub(crate) struct Nested<'de> {
 
 /// A plain value. Integers keep their type, so that they can be checked against
 /// a datatype.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
 pub(crate) enum Scalar<'de> {
     /// `null`.
     Null,
@@ -32,9 +34,24 @@ pub(crate) enum Scalar<'de> {
     Float(f64),
     /// A text, borrowed from the body unless it has escapes.
     Text(Cow<'de, str>),
+    /// Bytes that are no text, which JSON cannot hold.
+    Bytes(Cow<'de, [u8]>),
 }
 
 impl Scalar<'_> {
+    /// The same, which borrows nothing.
+    pub(crate) fn into_owned(self) -> Scalar<'static> {
+        match self {
+            Self::Null => Scalar::Null,
+            Self::Bool(value) => Scalar::Bool(value),
+            Self::Integer(value) => Scalar::Integer(value),
+            Self::Unsigned(value) => Scalar::Unsigned(value),
+            Self::Float(value) => Scalar::Float(value),
+            Self::Text(text) => Scalar::Text(text.into_owned().into()),
+            Self::Bytes(bytes) => Scalar::Bytes(bytes.into_owned().into()),
+        }
+    }
+
     /// The value as a table's cell.
     #[expect(
         clippy::cast_precision_loss,
@@ -48,6 +65,8 @@ impl Scalar<'_> {
             Self::Unsigned(value) => Cell::Number(*value as f64),
             Self::Float(value) => Cell::Number(*value),
             Self::Text(text) => Cell::Text(text),
+            // What stands for it in print is no known category, and no number.
+            Self::Bytes(_) => Cell::Text("\u{fffd}"),
         }
     }
 }

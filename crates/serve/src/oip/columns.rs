@@ -2,19 +2,15 @@
 
 use model::{Cell, CellError, ColumnKind, RowError, Table};
 
-use super::request::{Input, Tensor};
-use crate::json::{Object, Scalar};
+use super::request::Tensor;
+use crate::json::Scalar;
 use crate::predict::{BadRow, encode};
 use crate::problem::Problem;
 
-/// The features of a request: one tensor with all columns, or one per column.
-pub(super) fn features(table: &Table, inputs: &[Object<Input<'_>>]) -> Result<Vec<f32>, Problem> {
-    let tensors: Vec<Tensor<'_>> = inputs
-        .iter()
-        .map(|input| input.0.check())
-        .collect::<Result<_, _>>()?;
+/// The rows of a request: one tensor with all columns, or one per column.
+pub(super) fn rows(table: &Table, tensors: &[Tensor<'_>]) -> Result<Vec<f32>, Problem> {
     let is_column = |tensor: &Tensor<'_>| table.columns.iter().any(|c| c.name == tensor.name);
-    match tensors.as_slice() {
+    match tensors {
         [] => Err(bad(
             "inputs is empty, send the tensors that the metadata lists",
         )),

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use crate::json::Scalar;
 
-/// A datatype that JSON can carry. `BF16` exists in binary only.
+/// A datatype.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Datatype {
     Bool,
@@ -14,6 +14,8 @@ pub(super) enum Datatype {
     Uint(u32),
     /// A floating point number of so many bits.
     Float(u32),
+    /// `BF16`, the upper half of a single, which exists in binary only.
+    Brain,
     /// Texts.
     Bytes,
 }
@@ -36,11 +38,11 @@ impl FromStr for Datatype {
             "FP32" => Self::Float(32),
             "FP64" => Self::Float(64),
             "BYTES" => Self::Bytes,
-            "BF16" => return Err("the datatype BF16 cannot be sent as JSON".to_owned()),
+            "BF16" => Self::Brain,
             _ => {
                 return Err(format!(
                     "unknown datatype {name:?}, expected BOOL, INT8 to INT64, UINT8 to UINT64, \
-                     FP16, FP32, FP64 or BYTES"
+                     FP16, FP32, FP64, BF16 or BYTES"
                 ));
             }
         })
@@ -50,10 +52,13 @@ impl FromStr for Datatype {
 impl Datatype {
     /// Refuses what is not of this type. `null` is a missing value of any type.
     pub(super) fn check(self, value: &Scalar<'_>) -> Result<(), String> {
+        if self == Self::Brain {
+            return Err("is a BF16, which can be sent in binary only".to_owned());
+        }
         let fits = match (self, value) {
             (_, Scalar::Null)
             | (Self::Bool, Scalar::Bool(_))
-            | (Self::Bytes, Scalar::Text(_))
+            | (Self::Bytes, Scalar::Text(_) | Scalar::Bytes(_))
             | (Self::Uint(64), Scalar::Unsigned(_)) => true,
             (Self::Int(bits), Scalar::Integer(value)) => fits_signed(*value, bits),
             (Self::Uint(bits), Scalar::Integer(value)) => fits_unsigned(*value, bits),
@@ -69,7 +74,7 @@ impl Datatype {
         let got = match value {
             Scalar::Null => "null",
             Scalar::Bool(_) => "a truth value",
-            Scalar::Text(_) => "a text",
+            Scalar::Text(_) | Scalar::Bytes(_) => "a text",
             Scalar::Integer(_) | Scalar::Unsigned(_) => "an integer out of its range",
             Scalar::Float(_) if matches!(self, Self::Float(_)) => "a number out of its range",
             Scalar::Float(_) => "a number with a fraction or exponent",
@@ -82,12 +87,26 @@ impl Datatype {
         Err(format!("is {got}, which {} does not hold", self.name()))
     }
 
-    fn name(self) -> String {
+    /// Bytes of an element; `None` where each has its own length.
+    pub(super) fn width(self) -> Option<usize> {
+        match self {
+            Self::Bool => Some(1),
+            Self::Int(bits) | Self::Uint(bits) | Self::Float(bits) => {
+                usize::try_from(bits / 8).ok()
+            }
+            Self::Brain => Some(2),
+            Self::Bytes => None,
+        }
+    }
+
+    /// The protocol's word.
+    pub(super) fn name(self) -> String {
         match self {
             Self::Bool => "BOOL".to_owned(),
             Self::Int(bits) => format!("INT{bits}"),
             Self::Uint(bits) => format!("UINT{bits}"),
             Self::Float(bits) => format!("FP{bits}"),
+            Self::Brain => "BF16".to_owned(),
             Self::Bytes => "BYTES".to_owned(),
         }
     }
@@ -154,7 +173,7 @@ mod tests {
                 assert!(error.contains(datatype), "{datatype} {json}: {error}");
             }
         }
-        assert!(check("BF16", "1").unwrap_err().contains("JSON"));
+        assert!(check("BF16", "1").unwrap_err().contains("binary"));
         assert!(check("fp32", "1").unwrap_err().contains("unknown datatype"));
     }
 }

@@ -1,10 +1,16 @@
 //! What `/v2/models/{m}` tells about the model.
 
-use model::{Column, ColumnKind};
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use model::{Column, ColumnKind, Table, TensorSignature};
 use serde::Serialize;
 
+use super::inputs::{PICTURE, TEXT};
 use super::reply::Output;
-use crate::predict::Predictor;
+use crate::app::Echo;
+use crate::predict::{Predictor, Takes};
+use crate::proto::inference as pb;
 
 /// The model's metadata.
 #[derive(Debug, Clone, Serialize)]
@@ -25,19 +31,46 @@ struct TensorMetadata {
 }
 
 impl Signature {
+    /// That of the conformance model, which takes any tensors.
+    pub(crate) fn echo() -> &'static Self {
+        static ECHO: LazyLock<Signature> = LazyLock::new(|| Signature {
+            name: Echo::NAME.to_owned(),
+            versions: vec![Echo::VERSION.to_owned()],
+            platform: "",
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+        });
+        &ECHO
+    }
+
+    /// Name, datatype and shape of the input, if there is only one.
+    pub(super) fn only_input(&self) -> Option<(&str, &str, &[i64])> {
+        match self.inputs.as_slice() {
+            [only] => Some((&only.name, only.datatype, &only.shape)),
+            _ => None,
+        }
+    }
+
+    /// As a message. Its field 6 is left out: it has two meanings.
+    pub(super) fn message(&self) -> pb::ModelMetadataResponse {
+        let tensors = |tensors: &[TensorMetadata]| tensors.iter().map(of_tensor).collect();
+        pb::ModelMetadataResponse {
+            name: self.name.clone(),
+            versions: self.versions.clone(),
+            platform: self.platform.to_owned(),
+            inputs: tensors(&self.inputs),
+            outputs: tensors(&self.outputs),
+            properties: HashMap::default(),
+        }
+    }
+
     /// The metadata of `predictor`: one input for all columns where all are
     /// numbers, else one for each, as a tensor has one datatype.
     pub(crate) fn new(predictor: &Predictor) -> Self {
-        let columns = &predictor.table.columns;
-        let numeric = |column: &Column| column.kind == ColumnKind::Numeric;
-        let inputs = if columns.iter().all(numeric) {
-            vec![TensorMetadata {
-                name: predictor.input.name.clone(),
-                datatype: "FP32",
-                shape: predictor.input.shape.clone(),
-            }]
-        } else {
-            columns.iter().map(of_column).collect()
+        let inputs = match &predictor.takes {
+            Takes::Table(table) => of_table(table, &predictor.inputs),
+            Takes::Pictures(_) => vec![of_bytes(PICTURE)],
+            Takes::Texts(_) => vec![of_bytes(TEXT)],
         };
         let of_output = |output: &Output| TensorMetadata {
             name: output.name(predictor).to_owned(),
@@ -57,6 +90,36 @@ impl Signature {
             inputs,
             outputs: Output::all(predictor.task).iter().map(of_output).collect(),
         }
+    }
+}
+
+fn of_table(table: &Table, inputs: &[TensorSignature]) -> Vec<TensorMetadata> {
+    let numeric = |column: &Column| column.kind == ColumnKind::Numeric;
+    if !table.columns.iter().all(numeric) {
+        return table.columns.iter().map(of_column).collect();
+    }
+    let of_input = |input: &TensorSignature| TensorMetadata {
+        name: input.name.clone(),
+        datatype: "FP32",
+        shape: input.shape.clone(),
+    };
+    inputs.iter().map(of_input).collect()
+}
+
+/// Each element is a picture file or a text.
+fn of_bytes(name: &str) -> TensorMetadata {
+    TensorMetadata {
+        name: name.to_owned(),
+        datatype: "BYTES",
+        shape: vec![-1],
+    }
+}
+
+fn of_tensor(tensor: &TensorMetadata) -> pb::model_metadata_response::TensorMetadata {
+    pb::model_metadata_response::TensorMetadata {
+        name: tensor.name.clone(),
+        datatype: tensor.datatype.to_owned(),
+        shape: tensor.shape.clone(),
     }
 }
 

@@ -1,12 +1,12 @@
 //! The reply to an inference request.
 
-use model::Task;
-use serde::{Serialize, Serializer};
-
+use super::datatype::Datatype;
+use super::output::{Data, OutputTensor};
 use super::request::{RequestedOutput, check_parameters};
 use crate::json::Object;
 use crate::predict::{Prediction, Predictor};
 use crate::problem::Problem;
+use model::Task;
 
 /// The name of the output that holds the predicted class of each row.
 pub(super) const LABEL: &str = "label";
@@ -66,65 +66,39 @@ fn unknown(predictor: &Predictor, name: &str) -> Problem {
     ))
 }
 
-#[derive(Serialize)]
-struct InferReply<'a> {
-    model_name: &'a str,
-    model_version: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
-    outputs: Vec<TensorReply<'a>>,
+/// The answer to a request, before it has a form.
+#[derive(Debug)]
+pub(super) struct Reply<'a> {
+    pub(super) model_name: &'a str,
+    pub(super) model_version: &'a str,
+    pub(super) id: Option<&'a str>,
+    pub(super) outputs: Vec<OutputTensor<'a>>,
 }
 
-#[derive(Serialize)]
-struct TensorReply<'a> {
-    name: &'a str,
-    shape: Vec<usize>,
-    datatype: &'a str,
-    data: Data<'a>,
-}
-
-enum Data<'a> {
-    Values(&'a [f32]),
-    Labels(&'a Predictor, &'a Prediction),
-}
-
-impl Serialize for Data<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Values(values) => values.serialize(serializer),
-            Self::Labels(predictor, prediction) => {
-                serializer.collect_seq(prediction.iter().map(|row| predictor.label_of(row)))
-            }
-        }
-    }
-}
-
-/// The reply's bytes.
-pub(super) fn write(
-    predictor: &Predictor,
-    prediction: &Prediction,
+/// The output tensors of a prediction.
+pub(super) fn tensors<'a>(
+    predictor: &'a Predictor,
+    prediction: &'a Prediction,
     chosen: &[Output],
-    id: Option<String>,
-) -> Result<Vec<u8>, Problem> {
+) -> Vec<OutputTensor<'a>> {
     let tensor = |output: &Output| match output {
-        Output::Values => TensorReply {
+        Output::Values => OutputTensor {
             name: output.name(predictor),
             shape: vec![prediction.rows, prediction.width],
-            datatype: "FP32",
+            datatype: Datatype::Float(32),
             data: Data::Values(&prediction.values),
         },
-        Output::Label => TensorReply {
+        Output::Label => OutputTensor {
             name: output.name(predictor),
             shape: vec![prediction.rows],
-            datatype: "BYTES",
-            data: Data::Labels(predictor, prediction),
+            datatype: Datatype::Bytes,
+            data: Data::Labels(labels(predictor, prediction)),
         },
     };
-    let reply = InferReply {
-        model_name: &predictor.name,
-        model_version: &predictor.version,
-        id,
-        outputs: chosen.iter().map(tensor).collect(),
-    };
-    serde_json::to_vec(&reply).map_err(|e| Problem::Internal(e.to_string()))
+    chosen.iter().map(tensor).collect()
+}
+
+fn labels<'a>(predictor: &'a Predictor, prediction: &Prediction) -> Vec<&'a str> {
+    let label = |row| predictor.label_of(row).unwrap_or_default();
+    prediction.iter().map(label).collect()
 }

@@ -3,9 +3,13 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::binary;
 use super::datatype::Datatype;
 use crate::json::{Nested, Object, Scalar};
 use crate::problem::Problem;
+
+/// Texts, numbers and truth values by name.
+pub(super) type Parameters = Map<String, Value>;
 
 /// The request of `POST …/infer`. Unknown keys are ignored.
 #[derive(Debug, Deserialize)]
@@ -30,6 +34,9 @@ pub(super) struct Input<'a> {
     pub(super) parameters: Option<Map<String, Value>>,
     #[serde(borrow, default)]
     pub(super) data: Option<Nested<'a>>,
+    /// Whether the data came as raw bytes, which hold nothing but their type.
+    #[serde(skip)]
+    is_raw: bool,
 }
 
 /// An output that the client wants.
@@ -45,11 +52,64 @@ pub(super) struct RequestedOutput {
 pub(super) struct Tensor<'r> {
     pub(super) name: &'r str,
     pub(super) shape: &'r [usize],
+    pub(super) datatype: Datatype,
     pub(super) is_text: bool,
     pub(super) values: &'r [Scalar<'r>],
 }
 
+impl<'a> InferRequest<'a> {
+    /// A request that did not come as JSON.
+    pub(super) fn new(
+        id: Option<String>,
+        inputs: Vec<Object<Input<'a>>>,
+        outputs: Option<Vec<Object<RequestedOutput>>>,
+    ) -> Self {
+        Self {
+            id,
+            parameters: None,
+            inputs,
+            outputs,
+        }
+    }
+}
+
 impl<'a> Input<'a> {
+    /// An input whose data are still to come.
+    pub(super) fn new(name: String, datatype: String, shape: Vec<usize>) -> Self {
+        Self {
+            name,
+            shape,
+            datatype,
+            parameters: None,
+            data: None,
+            is_raw: false,
+        }
+    }
+
+    /// Takes the elements from a list.
+    pub(super) fn set(&mut self, values: Vec<Scalar<'a>>) {
+        let shape = vec![values.len()];
+        self.data = Some(Nested { shape, values });
+    }
+
+    /// Takes the elements from raw bytes, which must fill the shape.
+    pub(super) fn fill(&mut self, bytes: &'a [u8]) -> Result<(), Problem> {
+        let bad = |text: String| Problem::BadData(format!("input {:?}: {text}", self.name));
+        if self.data.is_some() {
+            return Err(bad(
+                "it has data and binary_data_size, send one of them".to_owned()
+            ));
+        }
+        let datatype: Datatype = self.datatype.parse().map_err(bad)?;
+        let mut sizes = self.shape.iter();
+        let size = sizes.try_fold(1, |size: usize, &dimension| size.checked_mul(dimension));
+        let size = size.ok_or_else(|| bad(format!("the shape {:?} is too large", self.shape)))?;
+        let values = binary::read(datatype, size, bytes).map_err(bad)?;
+        self.set(values);
+        self.is_raw = true;
+        Ok(())
+    }
+
     /// Checks datatype, size and values.
     pub(super) fn check(&self) -> Result<Tensor<'_>, Problem> {
         let bad = |text: String| Problem::BadData(format!("input {:?}: {text}", self.name));
@@ -73,7 +133,8 @@ impl<'a> Input<'a> {
             let text = format!("its data is nested as {nesting:?}, its shape is {shape:?}");
             return Err(bad(text));
         }
-        for (index, value) in data.values.iter().enumerate() {
+        let unchecked = data.values.iter().enumerate().filter(|_| !self.is_raw);
+        for (index, value) in unchecked {
             datatype
                 .check(value)
                 .map_err(|text| bad(format!("value {} {text}", index + 1)))?;
@@ -81,6 +142,7 @@ impl<'a> Input<'a> {
         Ok(Tensor {
             name: &self.name,
             shape,
+            datatype,
             is_text: datatype == Datatype::Bytes,
             values: &data.values,
         })

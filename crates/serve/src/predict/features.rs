@@ -1,6 +1,44 @@
-//! From a request's cells to the graph's input.
+//! What a request gives the model, whatever door it came through.
 
 use model::{Cell, RowError, Table};
+
+/// The decoded content of a request, of the kind that the model takes.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Features {
+    /// Rows of the model's table one after the other, as [`encode`] gives them.
+    Rows(Vec<f32>),
+    /// Pictures.
+    Pictures(Vec<Picture>),
+    /// Texts.
+    Texts(Vec<String>),
+}
+
+/// A picture in a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Picture {
+    /// A whole JPEG, PNG or WebP file.
+    Encoded(Vec<u8>),
+    /// Red, green and blue of each pixel, row by row from the top.
+    Pixels {
+        /// Rows.
+        height: u32,
+        /// Columns.
+        width: u32,
+        /// `3 * width * height` values.
+        values: Vec<u8>,
+    },
+}
+
+impl Features {
+    /// What they are, in words.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Rows(_) => "rows",
+            Self::Pictures(_) => "pictures",
+            Self::Texts(_) => "texts",
+        }
+    }
+}
 
 /// A row of a request that does not fit the model's table.
 #[derive(Debug, thiserror::Error)]

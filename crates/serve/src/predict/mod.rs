@@ -1,9 +1,12 @@
 //! The core under all doors: features in, prediction out, on threads of its own.
 
 mod features;
+mod load;
 mod pool;
 mod predictor;
+mod takes;
 
-pub(crate) use features::{BadRow, encode};
+pub(crate) use features::{BadRow, Features, Picture, encode};
 pub(crate) use pool::{Pool, PoolError};
 pub(crate) use predictor::{Prediction, Predictor};
+pub(crate) use takes::{PredictError, Takes};

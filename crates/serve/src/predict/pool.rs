@@ -2,6 +2,7 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use model::Lane;
@@ -9,13 +10,16 @@ use tokio::sync::oneshot;
 
 type Job = Box<dyn FnOnce(&Lane) + Send>;
 
-/// A fixed number of compute threads behind a queue of fixed length.
+/// A fixed number of compute threads behind a queue of fixed length, in which
+/// nothing grows older than a bound before it is refused: under a load that is too
+/// high, what is answered is answered in time.
 ///
 /// The threads that talk to clients never compute, so health checks are answered
 /// in time however large the requests are. They end when the pool is dropped.
 #[derive(Debug)]
 pub(crate) struct Pool {
     jobs: Sender<Job>,
+    patience: Duration,
 }
 
 /// Why work was not done.
@@ -24,18 +28,22 @@ pub(crate) enum PoolError {
     /// The queue is full.
     #[error("too many predictions are waiting, try again later")]
     Full,
+    /// The work has waited longer than anybody should.
+    #[error("the prediction has waited too long for a thread, try again later")]
+    Stale,
     /// The work panicked.
     #[error("the prediction failed unexpectedly")]
     Panicked,
 }
 
 impl Pool {
-    /// Starts `threads` threads with a queue of `queue` jobs.
+    /// Starts `threads` threads with a queue of `queue` jobs, none of which is
+    /// started after `patience`.
     ///
     /// # Errors
     ///
     /// When the system gives no more threads.
-    pub(crate) fn start(threads: usize, queue: usize) -> io::Result<Self> {
+    pub(crate) fn start(threads: usize, queue: usize, patience: Duration) -> io::Result<Self> {
         let (jobs, waiting) = bounded(queue);
         for number in 0..threads {
             let waiting = waiting.clone();
@@ -43,7 +51,7 @@ impl Pool {
                 work_off(&waiting, lane);
             })?;
         }
-        Ok(Self { jobs })
+        Ok(Self { jobs, patience })
     }
 
     /// Does `work` on a compute thread. When the returned future is dropped
@@ -52,21 +60,28 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// At once when the queue is full; and when the work panics.
+    /// At once when the queue is full; when its turn comes too late; and when the
+    /// work panics.
     pub(crate) async fn run<T, F>(&self, work: F) -> Result<T, PoolError>
     where
         T: Send + 'static,
         F: FnOnce(&Lane) -> T + Send + 'static,
     {
         let (reply, result) = oneshot::channel();
+        let (queued, patience) = (Instant::now(), self.patience);
         let job: Job = Box::new(move |lane| {
-            if !reply.is_closed() {
-                // The client may hang up while its work is done: nobody to tell.
-                let _gone = reply.send(work(lane));
+            if reply.is_closed() {
+                return;
             }
+            let outcome = match queued.elapsed() > patience {
+                true => Err(PoolError::Stale),
+                false => Ok(work(lane)),
+            };
+            // The client may hang up while its work is done: nobody to tell.
+            let _gone = reply.send(outcome);
         });
         match self.jobs.try_send(job) {
-            Ok(()) => result.await.map_err(|_| PoolError::Panicked),
+            Ok(()) => result.await.map_err(|_| PoolError::Panicked).flatten(),
             Err(TrySendError::Full(_)) => Err(PoolError::Full),
             Err(TrySendError::Disconnected(_)) => Err(PoolError::Panicked),
         }
@@ -93,16 +108,19 @@ mod tests {
 
     use super::*;
 
+    const LONG: Duration = Duration::from_secs(60);
+
     fn block_on<T>(future: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread()
+            .enable_time()
             .build()
             .unwrap()
             .block_on(future)
     }
 
     /// A pool of one thread that is busy until the sender is dropped.
-    fn busy_pool(queue: usize) -> (Pool, mpsc::Sender<()>) {
-        let pool = Pool::start(1, queue).unwrap();
+    fn busy_pool(queue: usize, patience: Duration) -> (Pool, mpsc::Sender<()>) {
+        let pool = Pool::start(1, queue, patience).unwrap();
         let (release, released) = mpsc::channel::<()>();
         let (started, has_started) = mpsc::channel();
         let job: Job = Box::new(move |_| {
@@ -116,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_refuses_at_once() {
-        let (pool, release) = busy_pool(1);
+        let (pool, release) = busy_pool(1, LONG);
         let job: Job = Box::new(|_| {});
         pool.jobs.send(job).unwrap();
         assert_eq!(pool.waiting(), 1);
@@ -126,7 +144,7 @@ mod tests {
 
     #[test]
     fn work_nobody_waits_for_is_not_started() {
-        let (pool, release) = busy_pool(8);
+        let (pool, release) = busy_pool(8, LONG);
         let ran = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&ran);
         block_on(async {
@@ -143,8 +161,27 @@ mod tests {
     }
 
     #[test]
+    fn work_that_has_waited_too_long_is_not_started() {
+        let patience = Duration::from_millis(20);
+        let (pool, release) = busy_pool(8, patience);
+        let ran = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&ran);
+        let outcome = block_on(async {
+            let late = pool.run(move |_| flag.store(true, Ordering::SeqCst));
+            let end = async {
+                tokio::time::sleep(3 * patience).await;
+                drop(release);
+            };
+            tokio::join!(late, end).0
+        });
+        assert_eq!(outcome, Err(PoolError::Stale));
+        assert!(!ran.load(Ordering::SeqCst));
+        assert_eq!(block_on(pool.run(|_| 4)), Ok(4), "the next one is in time");
+    }
+
+    #[test]
     fn a_panic_costs_one_request_only() {
-        let pool = Pool::start(1, 8).unwrap();
+        let pool = Pool::start(1, 8, LONG).unwrap();
         let failed = block_on(pool.run(|_| -> u8 { panic!("on purpose") }));
         assert_eq!(failed, Err(PoolError::Panicked));
         assert_eq!(block_on(pool.run(|_| 3)), Ok(3));

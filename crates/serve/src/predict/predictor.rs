@@ -1,11 +1,9 @@
 //! A loaded model.
 
-use std::path::Path;
+use model::{Digest, Lane, Session, SessionError, Task, Tensor, TensorSignature};
 
-use model::{
-    Digest, Lane, Package, PackageError, Preprocessing, Session, SessionError, Table, Task, Tensor,
-    TensorSignature,
-};
+use super::features::Features;
+use super::takes::{PredictError, Takes};
 
 /// A model that is loaded, verified and has predicted once.
 #[derive(Debug)]
@@ -22,116 +20,54 @@ pub(crate) struct Predictor {
     pub(crate) target: String,
     /// The classes in the order of the output; empty for a regression.
     pub(crate) labels: Vec<String>,
-    /// The columns that it takes.
-    pub(crate) table: Table,
-    /// The graph's only input, shape `[-1, columns]`.
-    pub(crate) input: TensorSignature,
+    /// What it takes.
+    pub(crate) takes: Takes,
+    /// The graph's inputs.
+    pub(crate) inputs: Vec<TensorSignature>,
     /// The graph's output, shape `[-1, classes]` or `[-1, 1]`.
     pub(crate) output: TensorSignature,
-    session: Session,
+    pub(super) session: Session,
 }
 
-/// What the model gives for some rows.
-#[derive(Debug, Clone, PartialEq)]
+/// What the model gives for some rows, pictures or texts.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Prediction {
-    /// The number of rows.
+    /// The number of rows, pictures or texts.
     pub(crate) rows: usize,
-    /// Values in each row: one per class, or one for a regression.
+    /// Values for each: one per class, or one for a regression.
     pub(crate) width: usize,
     /// The values, row by row.
     pub(crate) values: Vec<f32>,
 }
 
-/// Why a model cannot be served.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum LoadError {
-    /// The package is not whole, not readable, or not the one asked for.
-    #[error(transparent)]
-    Package(#[from] PackageError),
-    /// The graph cannot be loaded, or fails on a row.
-    #[error(transparent)]
-    Session(#[from] SessionError),
-    /// The package is whole but describes what this server does not serve.
-    #[error("the package {name} {version} cannot be served: {reason}")]
-    Unsupported {
-        /// The model's name.
-        name: String,
-        /// Its version.
-        version: String,
-        /// What does not fit.
-        reason: String,
-    },
-}
-
 impl Predictor {
-    /// Loads the package in `dir`, which must have the digest `pin` if there is
-    /// one, and predicts one row with it.
+    /// Predicts from `features`.
     ///
     /// # Errors
     ///
-    /// When the package is not whole, its graph does not run, or description and
-    /// graph disagree.
-    pub(crate) fn load(dir: &Path, pin: Option<Digest>) -> Result<Self, LoadError> {
-        let package = match pin {
-            Some(digest) => Package::open_pinned(dir, digest)?,
-            None => Package::open(dir)?,
-        };
-        let manifest = package.manifest;
-        let (name, version) = (manifest.name, manifest.version);
-        let unsupported = |reason: String| LoadError::Unsupported {
-            name: name.clone(),
-            version: version.clone(),
-            reason,
-        };
-        let Preprocessing::Table(table) = manifest.preprocessing else {
-            return Err(unsupported("it is not a model of a table".to_owned()));
-        };
-        let width = width_of(manifest.task, &manifest.labels).map_err(unsupported)?;
-        let wanted = match manifest.task {
-            Task::Classification => "probabilities",
-            Task::Regression => "prediction",
-        };
-        if table.columns.is_empty() {
-            return Err(unsupported("it takes no columns".to_owned()));
-        }
-        let input = only(manifest.inputs, "input").map_err(unsupported)?;
-        let output = find(manifest.outputs, wanted).map_err(unsupported)?;
-        let outputs = std::slice::from_ref(&output);
-        let session = Session::load(package.graph, &input, outputs)?;
-        let predictor = Self {
-            digest: manifest.digest,
-            task: manifest.task,
-            target: manifest.target,
-            labels: manifest.labels,
-            table,
-            input,
-            output,
-            session,
-            name: name.clone(),
-            version: version.clone(),
-        };
-        predictor.warm_up(width).map_err(|reason| match reason {
-            WarmUpError::Session(error) => LoadError::Session(error),
-            WarmUpError::Shape(reason) => unsupported(reason),
-        })?;
-        Ok(predictor)
-    }
-
-    /// Predicts from `features` of shape `[rows, columns]`.
-    ///
-    /// # Errors
-    ///
-    /// When the graph fails, or gives a number that JSON cannot hold.
+    /// When there are none, they are not what the model takes or cannot be
+    /// decoded, the graph fails, or gives a number that JSON cannot hold.
     pub(crate) fn predict(
         &self,
         lane: &Lane,
-        features: Vec<f32>,
-    ) -> Result<Prediction, SessionError> {
-        let input = self.shaped(features);
-        let prediction = first(self.session.run_on(lane, input)?)?;
-        match prediction.values.iter().find(|value| !value.is_finite()) {
-            Some(value) => Err(SessionError::Run(format!("it gave {value} for a row"))),
-            None => Ok(prediction),
+        features: Features,
+    ) -> Result<Prediction, PredictError> {
+        self.infer(Some(lane), features)
+    }
+
+    /// As [`Self::predict`], on all cores where there is no lane.
+    pub(super) fn infer(
+        &self,
+        lane: Option<&Lane>,
+        features: Features,
+    ) -> Result<Prediction, PredictError> {
+        let mut all = Prediction::default();
+        self.takes.inputs(&self.inputs, features, |inputs| {
+            all.append(first(self.session.run_inputs(inputs, lane)?)?)
+        })?;
+        match all.values.iter().find(|value| !value.is_finite()) {
+            Some(value) => Err(SessionError::Run(format!("it gave {value} for a row")).into()),
+            None => Ok(all),
         }
     }
 
@@ -143,31 +79,6 @@ impl Predictor {
         let (index, _) = row.iter().enumerate().fold((0, f32::MIN), higher);
         self.labels.get(index).map(String::as_str)
     }
-
-    fn shaped(&self, values: Vec<f32>) -> Tensor {
-        let width = self.table.columns.len();
-        let rows = values.len().checked_div(width).unwrap_or(0);
-        Tensor {
-            shape: vec![rows, width],
-            values,
-        }
-    }
-
-    /// The first run plans the graph; a client should not wait for that. Zero is
-    /// a number of every numeric column and the first category of the others.
-    fn warm_up(&self, width: usize) -> Result<(), WarmUpError> {
-        let input = self.shaped(vec![0.0; self.table.columns.len()]);
-        let output = self.session.run(input)?;
-        let prediction = first(output)?;
-        if (prediction.rows, prediction.width) == (1, width) {
-            return Ok(());
-        }
-        let (rows, found) = (prediction.rows, prediction.width);
-        Err(WarmUpError::Shape(format!(
-            "for one row the graph gives {:?} of shape [{rows}, {found}], the description says [1, {width}]",
-            self.output.name
-        )))
-    }
 }
 
 impl Prediction {
@@ -175,40 +86,21 @@ impl Prediction {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[f32]> {
         self.values.chunks_exact(self.width.max(1))
     }
-}
 
-#[derive(Debug)]
-enum WarmUpError {
-    Session(SessionError),
-    Shape(String),
-}
-
-impl From<SessionError> for WarmUpError {
-    fn from(error: SessionError) -> Self {
-        Self::Session(error)
-    }
-}
-
-fn width_of(task: Task, labels: &[String]) -> Result<usize, String> {
-    match (task, labels.len()) {
-        (Task::Regression, _) => Ok(1),
-        (Task::Classification, count @ 2..) => Ok(count),
-        (Task::Classification, count) => {
-            Err(format!("a classification needs two labels, it has {count}"))
+    fn append(&mut self, part: Self) -> Result<(), SessionError> {
+        if self.rows == 0 {
+            *self = part;
+            return Ok(());
         }
+        if part.width != self.width {
+            let (now, before) = (part.width, self.width);
+            let text = format!("it gave {now} values for a row, and {before} before");
+            return Err(SessionError::Run(text));
+        }
+        self.rows += part.rows;
+        self.values.extend(part.values);
+        Ok(())
     }
-}
-
-fn only(mut signatures: Vec<TensorSignature>, kind: &str) -> Result<TensorSignature, String> {
-    match (signatures.pop(), signatures.len()) {
-        (Some(signature), 0) => Ok(signature),
-        (_, others) => Err(format!("it has {others} {kind}s too many or none")),
-    }
-}
-
-fn find(signatures: Vec<TensorSignature>, name: &str) -> Result<TensorSignature, String> {
-    let found = signatures.into_iter().find(|s| s.name == name);
-    found.ok_or_else(|| format!("it has no output {name:?}"))
 }
 
 /// The only tensor of a run, which has the shape `[rows, width]`.

@@ -13,6 +13,7 @@ const EXAMPLES: &str = "\
 Examples:
   serve --model pipelines/iris/model       serve a package on port 9000
   serve --model model --http-port 8080     on another port
+  serve --echo                             the conformance model, to try a client
   curl -H 'Content-Type: application/json' localhost:9000/api/v1.0/predictions \\
        -d '{\"data\": {\"ndarray\": [[5.1, 3.5, 1.4, 0.2]]}}'
 
@@ -54,6 +55,13 @@ pub(super) struct Args {
         default_value = "/mnt/models"
     )]
     pub(super) model: String,
+    /// Serve the conformance model instead of a package: it returns its input.
+    ///
+    /// For trying clients. Predictions and transforms answer with what they got,
+    /// routes with 1, aggregates with the mean; strData "boom" fails with "user
+    /// model failed", and the tag "emit": true adds a tag and three metrics.
+    #[arg(long, env = "SERVE_ECHO", value_parser = BoolishValueParser::new())]
+    pub(super) echo: bool,
     /// Where a --model that starts with /pfs/ lies.
     #[arg(long, env = "PFS_ROOT", value_name = "DIR", default_value = "/pfs")]
     pub(super) pfs: PathBuf,
@@ -66,6 +74,16 @@ pub(super) struct Args {
     /// Used where --http-port is not given.
     #[arg(long, env = "MLSERVER_HTTP_PORT", hide = true)]
     pub(super) mlserver_http_port: Option<u16>,
+    /// The port of gRPC; 0 takes a free one and logs it [default: 9500].
+    #[arg(long, env = "PREDICTIVE_UNIT_GRPC_SERVICE_PORT", value_name = "PORT")]
+    pub(super) grpc_port: Option<u16>,
+    /// Used where --grpc-port is not given.
+    #[arg(long, env = "MLSERVER_GRPC_PORT", hide = true)]
+    pub(super) mlserver_grpc_port: Option<u16>,
+    /// 0 opens no port for gRPC; another number has no meaning here, where one
+    /// process has many threads.
+    #[arg(long, env = "GRPC_WORKERS", value_name = "N", default_value = "1")]
+    pub(super) grpc_workers: u32,
     /// The port of the metrics; 0 takes a free one and logs it [default: 6000].
     #[arg(
         long,
@@ -140,10 +158,20 @@ pub(super) struct Args {
     /// Compute threads [default: one per core].
     #[arg(long, env = "SERVE_THREADS", value_name = "N")]
     pub(super) threads: Option<usize>,
+    /// How long a prediction may wait for a thread; one that waited longer gets
+    /// 503 and is not started.
+    #[arg(
+        long,
+        env = "SERVE_QUEUE_AGE",
+        value_name = "SECONDS",
+        default_value = "10"
+    )]
+    pub(super) queue_age: f64,
     /// Predictions that may wait for a thread; more get 503.
     #[arg(long, env = "SERVE_QUEUE", value_name = "N", default_value = "256")]
     pub(super) queue: usize,
-    /// The largest body of a request.
+    /// The largest body of a request, and message of gRPC where the annotation
+    /// seldon.io/grpc-max-message-size does not set another.
     #[arg(
         long,
         env = "SERVE_MAX_BODY",
@@ -151,6 +179,15 @@ pub(super) struct Args {
         default_value = "67108864"
     )]
     pub(super) max_body: usize,
+    /// The pod's annotations, as Kubernetes writes them into a file. Without
+    /// the file there are none.
+    #[arg(
+        long,
+        env = "SERVE_ANNOTATIONS",
+        value_name = "FILE",
+        default_value = "/etc/podinfo/annotations"
+    )]
+    pub(super) annotations: PathBuf,
     /// What to log.
     #[arg(
         long,

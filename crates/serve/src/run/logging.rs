@@ -9,14 +9,13 @@ use super::args::{LogFormat, LogLevel};
 
 /// Variables of the Python wrapper that have no meaning for one process with
 /// many threads.
-const IGNORED: [&str; 10] = [
+const IGNORED: [&str; 9] = [
     "SERVICE_TYPE",
     "MODEL_NAME",
     "GUNICORN_WORKERS",
     "GUNICORN_THREADS",
     "GUNICORN_KEEPALIVE",
     "GUNICORN_ACCESS_LOG",
-    "GRPC_WORKERS",
     "GRPC_THREADS",
     "PAYLOAD_PASSTHROUGH",
     "TRACING",

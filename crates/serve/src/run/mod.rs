@@ -1,5 +1,6 @@
 //! The process: settings, load, serve, drain.
 
+mod annotations;
 mod args;
 mod drain;
 mod logging;

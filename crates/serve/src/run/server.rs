@@ -1,8 +1,7 @@
 //! From the settings to the end of the process.
 
-use std::future::IntoFuture;
-use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,10 +16,12 @@ use tracing::field::display;
 
 use super::drain::{Signals, drained};
 use super::settings::{Expected, Settings};
-use crate::app::App;
+use crate::app::{App, Echo, Model, Unit};
+use crate::grpc;
 use crate::http;
 use crate::metrics::Metrics;
 use crate::predict::{Pool, Predictor};
+use crate::seldon::{Metadata, Overrides};
 
 /// How long requests in flight may take after the port is closed: with the
 /// default drain delay, less than the 20 seconds that Seldon gives a pod.
@@ -52,50 +53,110 @@ async fn serve(settings: Settings) -> Result<()> {
         .map(|(n, v)| (*n, v.as_str()))
         .collect();
     let counters = Metrics::new(&labels).context("cannot register the metrics")?;
-    let pool = Pool::start(settings.threads, settings.queue).context("cannot start threads")?;
+    let pool = Pool::start(settings.threads, settings.queue, settings.queue_age)
+        .context("cannot start threads")?;
     let app = Arc::new(App::new(settings.node, settings.max_body, counters, pool));
 
     let (stop, stopped) = watch::channel(false);
     let endpoint = http::metrics_router(&app, &settings.metrics_endpoint);
     let (metrics, _metrics) = listen(settings.metrics, endpoint, &stopped).await?;
-    let mut door = None;
+    let doors = Doors {
+        http: settings.http,
+        grpc: settings.grpc,
+        limits: settings.limits,
+        rest_timeout: settings.rest_timeout,
+    };
+    let mut open = None;
     if settings.early_bind {
-        door = Some(listen(settings.http, http::router(&app), &stopped).await?);
+        open = Some(doors.open(&app, &stopped).await?);
     }
     let version = env!("CARGO_PKG_VERSION");
-    let package = settings.model.display().to_string();
-    let http = door.as_ref().map(|(address, _)| display(address));
-    tracing::info!(version, %metrics, http, package, "starting");
+    let package = settings.model.as_deref().map(|p| p.display().to_string());
+    let http = open.as_ref().map(|open| display(open.http));
+    let grpc = open.as_ref().and_then(|open| open.grpc).map(display);
+    tracing::info!(version, %metrics, http, grpc, package, "starting");
 
-    let load = spawn_blocking(move || load(&settings.model, &settings.expected));
-    let predictor = tokio::select! {
-        predictor = load => predictor.context("loading the model was cut short")??,
+    let load = spawn_blocking(move || match settings.model {
+        Some(folder) => load(&folder, &settings.expected, settings.overrides),
+        None => Ok(Unit::Echo(Echo {
+            metadata: Metadata::echo(settings.overrides),
+        })),
+    });
+    let unit = tokio::select! {
+        unit = load => unit.context("loading the model was cut short")??,
         signal = signals.next() => {
             tracing::info!(signal, "stopped before the model was loaded");
             return Ok(());
         }
     };
-    let (name, version) = (predictor.name.clone(), predictor.version.clone());
-    let digest = predictor.digest;
-    app.serve(predictor, settings.overrides);
-    let (http, door) = match door {
-        Some(door) => door,
-        None => listen(settings.http, http::router(&app), &stopped).await?,
+    let (name, version, digest) = match &unit {
+        Unit::Package(model) => {
+            let Predictor { name, version, .. } = model.predictor.as_ref();
+            (name.clone(), version.clone(), Some(model.predictor.digest))
+        }
+        Unit::Echo(_) => (Echo::NAME.to_owned(), Echo::VERSION.to_owned(), None),
+    };
+    let digest = digest.map(display);
+    app.serve(unit);
+    let open = match open {
+        Some(open) => open,
+        None => doors.open(&app, &stopped).await?,
     };
     let seconds = start.elapsed().as_secs_f64();
-    tracing::info!(%http, model = name, version, %digest, seconds, "ready");
+    let (http, grpc) = (open.http, open.grpc.map(display));
+    tracing::info!(%http, grpc, model = name, version, digest, seconds, "ready");
 
     drained(&app, &mut signals, settings.drain_delay).await;
     stop.send_replace(true);
-    match timeout(LAST_ANSWERS, door).await {
-        Ok(ended) => ended.context("the server ended early")??,
+    match timeout(LAST_ANSWERS, open.closed()).await {
+        Ok(ended) => ended?,
         Err(_) => bail!("requests are still in flight after {LAST_ANSWERS:?}: cutting them off"),
     }
     tracing::info!("stopped");
     Ok(())
 }
 
-fn load(folder: &std::path::Path, expected: &Expected) -> Result<Predictor> {
+/// The ports that clients ask at.
+struct Doors {
+    http: SocketAddr,
+    grpc: Option<SocketAddr>,
+    limits: grpc::Limits,
+    rest_timeout: Option<Duration>,
+}
+
+/// As [`Doors`], with the ports that were taken.
+struct Open {
+    http: SocketAddr,
+    grpc: Option<SocketAddr>,
+    tasks: Vec<JoinHandle<Result<()>>>,
+}
+
+impl Doors {
+    async fn open(&self, app: &Arc<App>, stopped: &watch::Receiver<bool>) -> Result<Open> {
+        let router = http::router(app, self.rest_timeout);
+        let (http, task) = listen(self.http, router, stopped).await?;
+        let mut tasks = vec![task];
+        let mut grpc = None;
+        if let Some(address) = self.grpc {
+            let (address, task) = grpc::listen(address, app, self.limits, stopped).await?;
+            grpc = Some(address);
+            tasks.push(task);
+        }
+        Ok(Open { http, grpc, tasks })
+    }
+}
+
+impl Open {
+    /// Waits until everything in flight is answered.
+    async fn closed(self) -> Result<()> {
+        for task in self.tasks {
+            task.await.context("the server ended early")??;
+        }
+        Ok(())
+    }
+}
+
+fn load(folder: &Path, expected: &Expected, overrides: Overrides) -> Result<Unit> {
     let predictor = Predictor::load(folder, expected.digest)?;
     for (parameter, wanted, found) in [
         ("model_name", &expected.name, &predictor.name),
@@ -109,7 +170,7 @@ fn load(folder: &std::path::Path, expected: &Expected) -> Result<Predictor> {
             wanted.as_deref().unwrap_or_default()
         );
     }
-    Ok(predictor)
+    Ok(Unit::Package(Box::new(Model::new(predictor, overrides))))
 }
 
 /// Opens a port and answers on it until `stopped` becomes true and what is in
@@ -118,7 +179,7 @@ async fn listen(
     address: SocketAddr,
     router: Router,
     stopped: &watch::Receiver<bool>,
-) -> Result<(SocketAddr, JoinHandle<io::Result<()>>)> {
+) -> Result<(SocketAddr, JoinHandle<Result<()>>)> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}"))?;
@@ -134,5 +195,6 @@ async fn listen(
         let _gone = stopped.wait_for(|stopped| *stopped).await;
     };
     let server = axum::serve(listener, router).with_graceful_shutdown(signal);
-    Ok((address, tokio::spawn(server.into_future())))
+    let task = tokio::spawn(async move { server.await.context("the HTTP port failed") });
+    Ok((address, task))
 }

@@ -9,8 +9,10 @@ use anyhow::{Context, Result, bail, ensure};
 use model::Digest;
 use serde_json::Value;
 
+use super::annotations::Annotations;
 use super::args::{Args, LogFormat, LogLevel};
 use super::parameters::Parameters;
+use crate::grpc;
 use crate::seldon::{Node, Overrides};
 
 /// What stands in a metric's label whose variable is unset, in the words of the
@@ -18,14 +20,18 @@ use crate::seldon::{Node, Overrides};
 const UNKNOWN: &str = "NOT_IMPLEMENTED";
 
 const HTTP_PORT: u16 = 9000;
+const GRPC_PORT: u16 = 9500;
 const METRICS_PORT: u16 = 6000;
 
 /// Everything the server needs to know.
 #[derive(Debug)]
 pub(super) struct Settings {
-    pub(super) model: PathBuf,
+    /// The package's folder; `None` for the conformance model.
+    pub(super) model: Option<PathBuf>,
     pub(super) expected: Expected,
     pub(super) http: SocketAddr,
+    /// `None` when gRPC is turned off.
+    pub(super) grpc: Option<SocketAddr>,
     pub(super) metrics: SocketAddr,
     pub(super) metrics_endpoint: String,
     pub(super) node: Node,
@@ -33,9 +39,13 @@ pub(super) struct Settings {
     pub(super) overrides: Overrides,
     pub(super) early_bind: bool,
     pub(super) drain_delay: Duration,
+    pub(super) queue_age: Duration,
     pub(super) threads: usize,
     pub(super) queue: usize,
     pub(super) max_body: usize,
+    pub(super) limits: grpc::Limits,
+    /// The longest time of a request over HTTP.
+    pub(super) rest_timeout: Option<Duration>,
     pub(super) log_level: LogLevel,
     pub(super) log_format: LogFormat,
 }
@@ -68,6 +78,8 @@ impl Settings {
         );
         let drain_delay = Duration::try_from_secs_f64(args.drain_delay)
             .with_context(|| format!("--drain-delay is {}", args.drain_delay))?;
+        let queue_age = Duration::try_from_secs_f64(args.queue_age)
+            .with_context(|| format!("--queue-age is {}", args.queue_age))?;
         let threads = match args.threads {
             Some(threads) => threads,
             None => available_parallelism().map_or(1, usize::from),
@@ -77,14 +89,18 @@ impl Settings {
         let port = |own: Option<u16>, other: Option<u16>, default| own.or(other).unwrap_or(default);
         let http = port(args.http_port, args.mlserver_http_port, HTTP_PORT);
         let metrics = port(args.metrics_port, args.mlserver_metrics_port, METRICS_PORT);
-        ensure!(
-            http != metrics || http == 0,
-            "--http-port and --metrics-port are both {http}, expected two ports"
-        );
+        let grpc = port(args.grpc_port, args.mlserver_grpc_port, GRPC_PORT);
+        let grpc = (args.grpc_workers > 0).then_some(grpc);
+        distinct(http, grpc, metrics)?;
+        let annotations = Annotations::read(&args.annotations)?;
         Ok(Self {
-            model: model_folder(&args)?,
+            model: match args.echo {
+                true => None,
+                false => Some(model_folder(&args)?),
+            },
             expected: expected(&parameters)?,
             http: (args.host, http).into(),
+            grpc: grpc.map(|port| (args.host, port).into()),
             metrics: (args.host, metrics).into(),
             metrics_endpoint: args.metrics_endpoint,
             node: Node {
@@ -96,13 +112,35 @@ impl Settings {
             overrides,
             early_bind: args.early_bind,
             drain_delay,
+            queue_age,
             threads,
             queue: args.queue,
+            limits: annotations.limits(args.max_body),
+            rest_timeout: annotations.rest_timeout,
             max_body: args.max_body,
             log_level: args.log_level,
             log_format: args.log_format,
         })
     }
+}
+
+/// Two doors cannot share a port.
+fn distinct(http: u16, grpc: Option<u16>, metrics: u16) -> Result<()> {
+    let flags = [
+        ("--http-port", Some(http)),
+        ("--grpc-port", grpc),
+        ("--metrics-port", Some(metrics)),
+    ];
+    for (index, (one, port)) in flags.iter().enumerate() {
+        let Some(port) = port.filter(|port| *port != 0) else {
+            continue;
+        };
+        let mut others = flags.iter().skip(index + 1);
+        if let Some((other, _)) = others.find(|(_, other)| *other == Some(port)) {
+            bail!("{one} and {other} are both {port}, expected two ports");
+        }
+    }
+    Ok(())
 }
 
 /// An empty variable is as good as none.

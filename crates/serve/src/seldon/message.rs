@@ -1,15 +1,20 @@
-//! SeldonMessage as a request, the parts that a model of a table reads.
+//! SeldonMessage as a request, whichever door it came through.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{self, IgnoredAny, SeqAccess, Visitor};
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::json::{Nested, Object};
+use crate::proto::tensorflow::TensorProto;
 
 /// A request. Unknown keys are ignored, as the Python wrapper does.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct Message<'a> {
     #[serde(default)]
     pub(super) meta: Option<Object<Meta>>,
@@ -17,10 +22,37 @@ pub(super) struct Message<'a> {
     pub(super) data: Option<Object<Data<'a>>>,
     #[serde(rename = "jsonData", default)]
     pub(super) json_data: Option<Value>,
-    #[serde(rename = "strData", default)]
-    pub(super) str_data: Option<IgnoredAny>,
+    #[serde(rename = "strData", borrow, default)]
+    pub(super) str_data: Option<Cow<'a, str>>,
     #[serde(rename = "binData", default)]
-    pub(super) bin_data: Option<IgnoredAny>,
+    pub(super) bin_data: Option<Binary>,
+    /// Only gRPC can carry it.
+    #[serde(skip)]
+    pub(super) custom_data: Option<prost_types::Any>,
+}
+
+/// What a message is about.
+#[derive(Debug)]
+pub(super) enum Payload<'a> {
+    Data(Data<'a>),
+    Json(Value),
+    Text(Cow<'a, str>),
+    Bytes(Vec<u8>),
+    Custom(prost_types::Any),
+}
+
+impl<'a> Message<'a> {
+    /// The payload and the rest. Of several payloads, the first of data,
+    /// jsonData, strData and binData counts.
+    pub(super) fn split(self) -> (Option<Payload<'a>>, Meta) {
+        let data = self.data.map(|data| Payload::Data(data.0));
+        let payload = data
+            .or_else(|| self.json_data.map(Payload::Json))
+            .or_else(|| self.str_data.map(Payload::Text))
+            .or_else(|| self.bin_data.map(|bytes| Payload::Bytes(bytes.0)))
+            .or_else(|| self.custom_data.map(Payload::Custom));
+        (payload, self.meta.map(|meta| meta.0).unwrap_or_default())
+    }
 }
 
 /// What is passed on from the request to the reply. `routing` is not.
@@ -36,6 +68,29 @@ pub(super) struct Meta {
     pub(super) metrics: Option<Vec<Value>>,
 }
 
+impl Meta {
+    /// This message's, with what `other` says added; the first `puid` stays.
+    pub(super) fn merge(self, other: Self) -> Self {
+        let maps = |a: Option<Map<_, _>>, b: Option<Map<_, _>>| match (a, b) {
+            (Some(mut a), Some(b)) => {
+                a.extend(b);
+                Some(a)
+            }
+            (a, b) => a.or(b),
+        };
+        let metrics = match (self.metrics, other.metrics) {
+            (Some(a), Some(b)) => Some(a.into_iter().chain(b).collect()),
+            (a, b) => a.or(b),
+        };
+        Self {
+            puid: self.puid,
+            tags: maps(self.tags, other.tags),
+            request_path: maps(self.request_path, other.request_path),
+            metrics,
+        }
+    }
+}
+
 /// `data`. Where several arrays are given, the first of tensor, ndarray and
 /// tftensor counts.
 #[derive(Debug, Default, Deserialize)]
@@ -46,41 +101,91 @@ pub(super) struct Data<'a> {
     pub(super) tensor: Option<Object<Tensor>>,
     #[serde(borrow, default)]
     pub(super) ndarray: Option<Nested<'a>>,
-    #[serde(default)]
-    pub(super) tftensor: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "super::tftensor::from_json")]
+    pub(super) tftensor: Option<Box<TensorProto>>,
 }
 
 /// `data.tensor`: numbers in row-major order.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Tensor {
     pub(super) shape: Vec<usize>,
-    #[serde(deserialize_with = "numbers")]
-    pub(super) values: Vec<f64>,
+    pub(super) values: Numbers,
 }
 
-fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
-    deserializer.deserialize_seq(Numbers)
+/// Numbers, whole as long as all are.
+#[derive(Debug)]
+pub(super) enum Numbers {
+    Ints(Vec<i128>),
+    Floats(Vec<f64>),
 }
 
-struct Numbers;
+impl Default for Numbers {
+    fn default() -> Self {
+        Self::Ints(Vec::new())
+    }
+}
 
-impl<'de> Visitor<'de> for Numbers {
-    type Value = Vec<f64>;
+impl Numbers {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Ints(values) => values.len(),
+            Self::Floats(values) => values.len(),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "one float makes all floats")]
+    pub(super) fn push_int(&mut self, value: i128) {
+        match self {
+            Self::Ints(values) => values.push(value),
+            Self::Floats(values) => values.push(value as f64),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "one float makes all floats")]
+    pub(super) fn push_float(&mut self, value: f64) {
+        match self {
+            Self::Floats(values) => values.push(value),
+            Self::Ints(ints) => {
+                let mut values: Vec<f64> = Vec::with_capacity(ints.capacity());
+                values.extend(ints.iter().map(|&int| int as f64));
+                values.push(value);
+                *self = Self::Floats(values);
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Numbers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(NumbersVisitor)
+    }
+}
+
+struct NumbersVisitor;
+
+impl<'de> Visitor<'de> for NumbersVisitor {
+    type Value = Numbers;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a flat list of numbers")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut values = Vec::new();
-        while let Some(Number(value)) = list.next_element()? {
-            values.push(value);
+        let mut values = Numbers::default();
+        while let Some(number) = list.next_element()? {
+            match number {
+                Number::Int(value) => values.push_int(value),
+                Number::Float(value) => values.push_float(value),
+            }
         }
         Ok(values)
     }
 }
 
-struct Number(f64);
+enum Number {
+    Int(i128),
+    Float(f64),
+}
 
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -98,22 +203,48 @@ impl Visitor<'_> for NumberVisitor {
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Number, E> {
-        Ok(Number(value))
+        Ok(Number::Float(value))
     }
 
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "the graph's input has fewer digits"
-    )]
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<Number, E> {
-        Ok(Number(value as f64))
+        Ok(Number::Int(value.into()))
     }
 
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "the graph's input has fewer digits"
-    )]
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Number, E> {
-        Ok(Number(value as f64))
+        Ok(Number::Int(value.into()))
+    }
+}
+
+/// `binData`, which is base64 in JSON.
+#[derive(Debug)]
+pub(super) struct Binary(pub(super) Vec<u8>);
+
+/// With or without the padding at its end.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+impl<'de> Deserialize<'de> for Binary {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(BinaryVisitor)
+    }
+}
+
+struct BinaryVisitor;
+
+impl Visitor<'_> for BinaryVisitor {
+    type Value = Binary;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("bytes as a text of base64")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Binary, E> {
+        let bytes = BASE64.decode(text);
+        bytes.map(Binary).map_err(|error| {
+            let why = format_args!("binData is not base64: {error}").to_string();
+            E::custom(why)
+        })
     }
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::predict::Predictor;
+use crate::app::Echo;
+use crate::predict::{Predictor, Takes};
 
 /// The six keys of Seldon's model metadata.
 #[derive(Debug, Clone, Serialize)]
@@ -46,14 +47,22 @@ impl Overrides {
 }
 
 impl Metadata {
+    /// The metadata of the conformance model, with `overrides` over it.
+    pub(crate) fn echo(overrides: Overrides) -> Self {
+        let array = |schema: Value| vec![json!({"messagetype": "ndarray", "schema": schema})];
+        Self {
+            name: Echo::NAME.to_owned(),
+            versions: vec![Echo::VERSION.to_owned()],
+            platform: "seldon".to_owned(),
+            inputs: array(json!({"names": ["a", "b"], "shape": [-1, 2]})),
+            outputs: array(json!({"shape": [-1, 2]})),
+            custom: BTreeMap::from([("author".to_owned(), "peer".to_owned())]),
+        }
+        .with(overrides)
+    }
+
     /// The metadata of `predictor`, with `overrides` over it.
     pub(crate) fn new(predictor: &Predictor, overrides: Overrides) -> Self {
-        let columns: Vec<&str> = predictor
-            .table
-            .columns
-            .iter()
-            .map(|column| column.name.as_str())
-            .collect();
         let names = match predictor.labels.as_slice() {
             [] => std::slice::from_ref(&predictor.target),
             labels => labels,
@@ -62,19 +71,43 @@ impl Metadata {
             let schema = json!({"names": names, "shape": [-1, width]});
             json!({"messagetype": "ndarray", "schema": schema})
         };
-        let input = array(json!(columns), columns.len());
+        let input = match &predictor.takes {
+            Takes::Table(table) => {
+                let columns: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
+                array(json!(columns), columns.len())
+            }
+            Takes::Pictures(_) => json!({"messagetype": "binData", "schema": {
+                "contentMediaType": "image/*", "tensor": {"shape": [-1, -1, 3]}
+            }}),
+            Takes::Texts(_) => json!({"messagetype": "strData", "schema": {"type": "string"}}),
+        };
         let output = array(json!(names), names.len());
         let digest = predictor.digest.to_string();
         let custom = BTreeMap::from([("digest".to_owned(), digest)]);
         Self {
-            name: overrides.name.unwrap_or_else(|| predictor.name.clone()),
-            versions: overrides
-                .versions
-                .unwrap_or_else(|| vec![predictor.version.clone()]),
-            platform: overrides.platform.unwrap_or_else(|| "onnx".to_owned()),
-            inputs: overrides.inputs.unwrap_or_else(|| vec![input]),
-            outputs: overrides.outputs.unwrap_or_else(|| vec![output]),
-            custom: overrides.custom.unwrap_or(custom),
+            name: predictor.name.clone(),
+            versions: vec![predictor.version.clone()],
+            platform: "onnx".to_owned(),
+            inputs: vec![input],
+            outputs: vec![output],
+            custom,
+        }
+        .with(overrides)
+    }
+
+    /// The model's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn with(self, overrides: Overrides) -> Self {
+        Self {
+            name: overrides.name.unwrap_or(self.name),
+            versions: overrides.versions.unwrap_or(self.versions),
+            platform: overrides.platform.unwrap_or(self.platform),
+            inputs: overrides.inputs.unwrap_or(self.inputs),
+            outputs: overrides.outputs.unwrap_or(self.outputs),
+            custom: overrides.custom.unwrap_or(self.custom),
         }
     }
 }

@@ -1,11 +1,18 @@
 //! SeldonMessage as a reply.
 
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::array::{Array, Cells, Lists};
 use super::message::Meta;
-use crate::predict::{Prediction, Predictor};
+use super::tftensor;
+use crate::metrics::ModelMetric;
 use crate::problem::Problem;
+use crate::proto::tensorflow::TensorProto;
 
 /// The place of this container in the graph, which every reply names.
 #[derive(Debug, Clone, Default)]
@@ -24,102 +31,183 @@ pub(crate) struct Node {
 pub(super) enum Form {
     Tensor,
     Ndarray,
+    Tftensor,
 }
 
 /// What stands where an image is not known, in the words of the Python wrapper.
 const UNKNOWN_IMAGE: &str = "NOT_IMPLEMENTED:NOT_IMPLEMENTED";
 
-#[derive(Serialize)]
-struct Reply<'a> {
-    data: DataReply<'a>,
-    meta: MetaReply,
+/// What a unit gives, before a door writes it.
+#[derive(Debug)]
+pub(super) struct Outcome<'a> {
+    pub(super) body: Body<'a>,
+    /// Tags of the model, which win over those of the request.
+    pub(super) tags: Map<String, Value>,
+    /// Metrics of the model.
+    pub(super) metrics: Vec<ModelMetric>,
 }
 
-#[derive(Serialize)]
-struct DataReply<'a> {
-    names: &'a [String],
-    #[serde(flatten)]
-    array: Array<'a>,
+/// The payload of a reply.
+#[derive(Debug)]
+pub(super) enum Body<'a> {
+    Tensor(Vec<String>, Array<'a>),
+    Ndarray(Vec<String>, Array<'a>),
+    Tftensor(Vec<String>, Box<TensorProto>),
+    /// A list that is no array, because it has objects.
+    List(Vec<String>, Value),
+    Json(Value),
+    Text(Cow<'a, str>),
+    Bytes(Vec<u8>),
+    Custom(prost_types::Any),
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Array<'a> {
-    Tensor {
-        shape: [usize; 2],
-        values: &'a [f32],
-    },
-    Ndarray(Rows<'a>),
-}
-
-struct Rows<'a>(&'a Prediction);
-
-impl Serialize for Rows<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter())
+impl<'a> Body<'a> {
+    /// `array` in the `form` of the request; what are not numbers as an ndarray.
+    pub(super) fn of_array(form: Form, names: Vec<String>, array: Array<'a>) -> Self {
+        match form {
+            _ if !array.is_numeric() => Self::Ndarray(names, array),
+            Form::Ndarray => Self::Ndarray(names, array),
+            Form::Tensor => Self::Tensor(names, array),
+            Form::Tftensor => Self::Tftensor(names, Box::new(tftensor::encode(&array))),
+        }
     }
 }
 
-#[derive(Serialize)]
-struct MetaReply {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    puid: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tags: Option<Map<String, Value>>,
-    #[serde(rename = "requestPath", skip_serializing_if = "Map::is_empty")]
-    request_path: Map<String, Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    metrics: Option<Vec<Value>>,
+impl<'a> From<Body<'a>> for Outcome<'a> {
+    fn from(body: Body<'a>) -> Self {
+        Self {
+            body,
+            tags: Map::new(),
+            metrics: Vec::new(),
+        }
+    }
 }
 
-/// The reply's bytes.
-pub(super) fn write(
-    predictor: &Predictor,
-    prediction: &Prediction,
-    form: Form,
-    meta: Meta,
-    node: &Node,
-) -> Result<Vec<u8>, Problem> {
-    let names = match predictor.labels.as_slice() {
-        [] => std::slice::from_ref(&predictor.target),
-        labels => labels,
+/// A whole reply.
+#[derive(Debug, Serialize)]
+pub(super) struct Reply<'a> {
+    #[serde(flatten, serialize_with = "body")]
+    pub(super) body: Body<'a>,
+    pub(super) meta: MetaReply,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct MetaReply {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) puid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tags: Option<Map<String, Value>>,
+    #[serde(rename = "requestPath", skip_serializing_if = "Map::is_empty")]
+    pub(super) request_path: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) metrics: Option<Vec<Value>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Payload<'a> {
+    Data(Data<'a>),
+    JsonData(&'a Value),
+    StrData(&'a str),
+    BinData(String),
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    names: &'a [String],
+    #[serde(flatten)]
+    array: Kind<'a>,
+}
+
+#[derive(Serialize)]
+struct Flat<'a> {
+    shape: &'a [usize],
+    values: &'a Cells<'a>,
+}
+
+/// Each variant is a newtype: what is flattened is else copied once more.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind<'a> {
+    Tensor(Flat<'a>),
+    Ndarray(Lists<'a>),
+    #[serde(rename = "ndarray")]
+    List(&'a Value),
+    Tftensor(Value),
+}
+
+fn body<S: Serializer>(body: &Body<'_>, serializer: S) -> Result<S::Ok, S::Error> {
+    let data = |names, array| Payload::Data(Data { names, array });
+    let payload = match body {
+        Body::Tensor(names, Array { shape, cells }) => data(
+            names,
+            Kind::Tensor(Flat {
+                shape,
+                values: cells,
+            }),
+        ),
+        Body::Ndarray(names, array) => data(names, Kind::Ndarray(Lists(array))),
+        Body::List(names, list) => data(names, Kind::List(list)),
+        Body::Tftensor(names, tensor) => {
+            let json = tftensor::to_json(tensor).map_err(serde::ser::Error::custom)?;
+            data(names, Kind::Tftensor(json))
+        }
+        Body::Json(value) => Payload::JsonData(value),
+        Body::Text(text) => Payload::StrData(text),
+        Body::Bytes(bytes) => Payload::BinData(STANDARD.encode(bytes)),
+        Body::Custom(_) => {
+            return Err(serde::ser::Error::custom("customData has no JSON"));
+        }
     };
-    let array = match form {
-        Form::Tensor => Array::Tensor {
-            shape: [prediction.rows, prediction.width],
-            values: &prediction.values,
-        },
-        Form::Ndarray => Array::Ndarray(Rows(prediction)),
-    };
-    let reply = Reply {
-        data: DataReply { names, array },
-        meta: node.stamp(meta),
-    };
-    serde_json::to_vec(&reply).map_err(|e| Problem::Internal(e.to_string()))
+    payload.serialize(serializer)
+}
+
+impl Reply<'_> {
+    /// The reply as JSON.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written, which is a defect of this program.
+    pub(super) fn json(&self) -> Result<Vec<u8>, Problem> {
+        serde_json::to_vec(self).map_err(|e| Problem::Internal(e.to_string()))
+    }
 }
 
 /// The reply to `GET /health/status`.
-pub(super) fn healthy(node: &Node) -> Value {
-    let mut meta = Map::new();
-    let path = node.stamp(Meta::default()).request_path;
-    if !path.is_empty() {
-        meta.insert("requestPath".to_owned(), path.into());
-    }
-    serde_json::json!({"meta": meta, "strData": "healthy"})
+pub(super) fn healthy(node: &Node) -> Reply<'static> {
+    let body = Body::Text("healthy".into());
+    node.reply(Meta::default(), "health", body.into())
 }
 
 impl Node {
-    fn stamp(&self, meta: Meta) -> MetaReply {
+    /// The reply with `outcome` to a message with `meta`, in which the metrics of
+    /// the model name the `method` (of Seldon's metrics).
+    pub(super) fn reply<'a>(&self, meta: Meta, method: &str, outcome: Outcome<'a>) -> Reply<'a> {
         let mut request_path = meta.request_path.unwrap_or_default();
         if let Some(id) = &self.id {
             let image = self.image.as_deref().unwrap_or(UNKNOWN_IMAGE);
             request_path.insert(id.clone(), image.into());
         }
-        MetaReply {
+        let tags = match (meta.tags, outcome.tags) {
+            (None, own) if own.is_empty() => None,
+            (None, own) => Some(own),
+            (Some(mut tags), own) => {
+                tags.extend(own);
+                Some(tags)
+            }
+        };
+        let own = outcome.metrics.iter().map(|metric| metric.json(method));
+        let metrics: Vec<Value> = meta.metrics.into_iter().flatten().chain(own).collect();
+        let shown = self.with_metrics && !metrics.is_empty();
+        let meta = MetaReply {
             puid: meta.puid,
-            tags: meta.tags,
+            tags,
             request_path,
-            metrics: meta.metrics.filter(|_| self.with_metrics),
+            metrics: shown.then_some(metrics),
+        };
+        Reply {
+            body: outcome.body,
+            meta,
         }
     }
 }

@@ -3,55 +3,108 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{answer, reply, source};
-use crate::app::App;
+use super::call::{Method, respond};
+use super::{feedback, protojson, reply, source};
+use crate::app::{App, Unit};
 use crate::http;
 use crate::problem::Problem;
 
 /// The request's ID, given by the orchestrator or made here.
 const PUID: HeaderName = HeaderName::from_static("seldon-puid");
 
+/// The wrapper's own document, with `ndarray` spelt right, `jsonData` and the
+/// tags of metrics.
+const OPENAPI: &str = include_str!("../../openapi/seldon.json");
+
 /// The protocol's paths. They stand at the root: the ingress strips its prefix.
+/// Those below `/api` and `/ready` are what the orchestrator offers to clients.
 pub(crate) fn router() -> Router<Arc<App>> {
+    let predictions = post(async |app, request| message(app, request, Method::Predict).await);
+    let from_clients = post(send_feedback);
     Router::new()
-        .route("/predict", get(predict).post(predict))
-        .route("/api/v1.0/predictions", post(predict))
-        .route("/api/v0.1/predictions", post(predict))
+        .route("/predict", both(Method::Predict))
+        .route("/api/v1.0/predictions", predictions.clone())
+        .route("/api/v0.1/predictions", predictions)
+        .route("/transform-input", both(Method::TransformInput))
+        .route("/transform-output", both(Method::TransformOutput))
+        .route("/route", both(Method::Route))
+        .route("/aggregate", both(Method::Aggregate))
+        .route("/send-feedback", get(send_feedback).post(send_feedback))
+        .route("/api/v1.0/feedback", from_clients.clone())
+        .route("/api/v0.1/feedback", from_clients)
         .route("/health/ping", get(async || Html("pong")))
         .route("/health/status", get(status))
         .route("/api/v1.0/health/status", get(status))
+        .route("/api/v1.0/status/{node}", get(node_status))
         .route("/metadata", get(metadata))
         .route("/api/v1.0/metadata", get(metadata))
+        .route("/api/v1.0/metadata/{node}", get(node_metadata))
+        .route("/seldon.json", get(openapi))
         .route("/ready", get(ready))
         .route("/live", get(async || StatusCode::OK))
 }
 
-async fn predict(State(app): State<Arc<App>>, request: Request) -> Response {
+fn both(method: Method) -> MethodRouter<Arc<App>> {
+    let handler = async move |app, request| message(app, request, method).await;
+    get(handler).post(handler)
+}
+
+async fn message(State(app): State<Arc<App>>, request: Request, method: Method) -> Response {
     let puid = puid(request.headers());
-    let mut response = match prediction(&app, request).await {
+    finish(puid, answer(&app, request, method).await)
+}
+
+async fn answer(app: &Arc<App>, request: Request, method: Method) -> Result<Vec<u8>, Problem> {
+    let (parts, body) = http::read(request, app.max_body).await?;
+    let source = source::find(&parts, body).await?;
+    let node = Arc::clone(&app.node);
+    let (body, metrics) = app
+        .compute(move |unit, lane| {
+            let messages = match method {
+                Method::Aggregate => source.messages()?,
+                _ => vec![source.message()?],
+            };
+            let answer = respond(unit, lane, &node, method, messages)?;
+            Ok((answer.rows, (answer.reply.json()?, answer.metrics)))
+        })
+        .await?;
+    app.metrics.returned(method.label(), &metrics);
+    Ok(body)
+}
+
+async fn send_feedback(State(app): State<Arc<App>>, request: Request) -> Response {
+    let puid = puid(request.headers());
+    finish(puid, feedback_reply(&app, request).await)
+}
+
+/// Unlike the others, this message is read and written by the rules of protocol
+/// buffers.
+async fn feedback_reply(app: &Arc<App>, request: Request) -> Result<Vec<u8>, Problem> {
+    app.unit()?;
+    let (parts, body) = http::read(request, app.max_body).await?;
+    let value = source::find(&parts, body).await?.value()?;
+    let feedback = protojson::read("seldon.protos.Feedback", &value)
+        .map_err(|error| Problem::BadData(format!("the feedback: {error}")))?;
+    let reply = feedback::receive(app, feedback)?;
+    let json = protojson::write("seldon.protos.SeldonMessage", &reply);
+    let bytes = json.and_then(|json| serde_json::to_vec(&json).map_err(|e| e.to_string()));
+    bytes.map_err(Problem::Internal)
+}
+
+fn finish(puid: HeaderValue, outcome: Result<Vec<u8>, Problem>) -> Response {
+    let mut response = match outcome {
         Ok(body) => http::json_bytes(body),
         Err(error) => problem(&error),
     };
     response.headers_mut().insert(PUID, puid);
     response
-}
-
-async fn prediction(app: &Arc<App>, request: Request) -> Result<Vec<u8>, Problem> {
-    let (parts, body) = http::read(request, app.max_body).await?;
-    let message = source::message(&parts, &body)?;
-    let node = Arc::clone(&app.node);
-    app.predict(move |predictor, lane| {
-        let message = message.as_deref().unwrap_or(&body);
-        answer(predictor, lane, &node, message)
-    })
-    .await
 }
 
 fn puid(headers: &HeaderMap) -> HeaderValue {
@@ -69,11 +122,44 @@ async fn status(State(app): State<Arc<App>>) -> Response {
     }
 }
 
-async fn metadata(State(app): State<Arc<App>>) -> Response {
-    match app.model() {
-        Ok(model) => http::json(StatusCode::OK, &model.metadata),
+async fn node_status(State(app): State<Arc<App>>, Path(node): Path<String>) -> Response {
+    match find(&app, &node) {
+        Ok(_) => status(State(app)).await,
         Err(error) => problem(&error),
     }
+}
+
+async fn metadata(State(app): State<Arc<App>>) -> Response {
+    match app.unit() {
+        Ok(unit) => http::json(StatusCode::OK, unit.metadata()),
+        Err(error) => problem(&error),
+    }
+}
+
+async fn node_metadata(State(app): State<Arc<App>>, Path(node): Path<String>) -> Response {
+    match find(&app, &node) {
+        Ok(unit) => http::json(StatusCode::OK, unit.metadata()),
+        Err(error) => problem(&error),
+    }
+}
+
+/// The node of the graph, of which this server is the only one.
+fn find<'a>(app: &'a App, node: &str) -> Result<&'a Unit, Problem> {
+    let unit = app.unit()?;
+    let names = [app.node.id.as_deref(), Some(unit.metadata().name())];
+    if names.contains(&Some(node)) {
+        return Ok(unit);
+    }
+    let known = names.iter().flatten();
+    let known: Vec<String> = known.map(|name| format!("{name:?}")).collect();
+    Err(Problem::NotFound(format!(
+        "there is no node {node:?}, this server is {}",
+        known.join(" or ")
+    )))
+}
+
+async fn openapi() -> Response {
+    http::json_bytes(OPENAPI.as_bytes().to_vec())
 }
 
 async fn ready(State(app): State<Arc<App>>) -> StatusCode {

@@ -246,6 +246,52 @@ fn a_drain_under_load_loses_nothing() {
     server.line("stopped");
 }
 
+/// Eight clients that ask again at once, where three requests have room.
+#[test]
+fn beyond_the_capacity_there_is_only_503_and_the_drain_loses_nothing() {
+    let package = package::identity();
+    let arguments = ["--threads", "1", "--queue", "2", "--drain-delay", "1"];
+    let mut server = Server::ready(command(package.folder()).args(arguments));
+    let url = server.url(PREDICT);
+    // Long enough to keep the only thread busy.
+    let rows = format!(
+        r#"{{"data":{{"ndarray":[{}[0.5]]}}}}"#,
+        "[0.5],".repeat(20_000)
+    );
+    let done = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..8)
+        .map(|_| {
+            let (url, done, rows) = (url.clone(), Arc::clone(&done), rows.clone());
+            thread::spawn(move || {
+                let (client, mut answered, mut refused) = (Client::new(), 0, 0);
+                while !done.load(Ordering::SeqCst) {
+                    let answer = client.post(&url, "application/json", &rows);
+                    match answer.status {
+                        200 => answered += 1,
+                        503 => {
+                            assert_eq!(answer.header("retry-after"), "1");
+                            refused += 1;
+                        }
+                        other => panic!("{other}: {}", answer.body),
+                    }
+                }
+                (answered, refused)
+            })
+        })
+        .collect();
+    sleep(Duration::from_millis(1500));
+    assert_eq!(server.get("/health/status").status, 200, "still in time");
+    server.signal("TERM");
+    server.line("draining");
+    sleep(Duration::from_millis(300));
+    done.store(true, Ordering::SeqCst);
+    let sum = |sum: (usize, usize), one: (usize, usize)| (sum.0 + one.0, sum.1 + one.1);
+    let clients = clients.into_iter().map(|client| client.join().unwrap());
+    let (answered, refused) = clients.fold((0, 0), sum);
+    assert!(answered > 0 && refused > 0, "{answered} and {refused}");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
 #[test]
 fn a_second_signal_ends_the_drain() {
     let package = package::identity();

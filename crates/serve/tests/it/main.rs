@@ -7,11 +7,17 @@
     clippy::indexing_slicing
 )]
 
+mod binary;
+mod echo;
+mod grpc;
 mod lifecycle;
+mod media;
 mod metrics;
 mod oip;
 mod seldon;
+mod seldon_grpc;
 mod settings;
 mod support;
+mod vectors;
 
 use support::onnx;

@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use crate::support::client::Client;
 use crate::support::package::{self, VERSION};
 use crate::support::server::{Server, command};
 
@@ -90,7 +89,7 @@ fn metadata_and_health() {
     let package = package::mixed();
     let server = Server::ready(command(package.folder()).env("PREDICTIVE_UNIT_ID", "unit"));
     let server_metadata = json!({
-        "name": "serve", "version": env!("CARGO_PKG_VERSION"), "extensions": [],
+        "name": "serve", "version": env!("CARGO_PKG_VERSION"), "extensions": ["binary_tensor_data"],
     });
     assert_eq!(value(&server.get("/v2").body), server_metadata);
     assert_eq!(server.get("/v2/health/live").body, r#"{"live":true}"#);
@@ -235,7 +234,7 @@ fn wrong_tensors() {
         (
             tensor(json!([1, 4]), "float", json!([1, 2, 3, 4])),
             "input \"columns\": unknown datatype \"float\", expected BOOL, INT8 to INT64, \
-             UINT8 to UINT64, FP16, FP32, FP64 or BYTES"
+             UINT8 to UINT64, FP16, FP32, FP64, BF16 or BYTES"
                 .to_owned(),
         ),
         (
@@ -319,14 +318,4 @@ fn wrong_columns() {
     ] {
         refuses(&server, "mixed", &inputs(&tensors), error);
     }
-}
-
-#[test]
-fn binary_tensors_are_not_read() {
-    let server = Server::start(&package::iris());
-    let headers = [("Inference-Header-Content-Length", "2")];
-    let url = server.url("/v2/models/iris/infer");
-    let answer = Client::new().send("POST", &url, &headers, "{}");
-    assert_eq!(answer.status, 415);
-    assert!(answer.body.contains("as JSON"), "{}", answer.body);
 }

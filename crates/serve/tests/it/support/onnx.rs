@@ -6,6 +6,7 @@
 use prost::Message;
 
 const FLOAT: i32 = 1;
+const INT64: i32 = 7;
 const IR_VERSION: i64 = 8;
 const OPSET: i64 = 17;
 
@@ -94,6 +95,45 @@ pub(crate) fn linear(weights: &[&[f32]], bias: &[f32], fill: &[f32], output: &st
         input: vec![value("columns")],
         output: vec![value(output)],
     };
+    encode(graph)
+}
+
+/// The graph `probabilities = pixels` for pictures of one pixel.
+pub(crate) fn pixel() -> Vec<u8> {
+    encode(GraphProto {
+        name: "pixel".to_owned(),
+        node: vec![node("Flatten", &["pixels"], "probabilities")],
+        initializer: Vec::new(),
+        input: vec![value("pixels")],
+        output: vec![value("probabilities")],
+    })
+}
+
+/// The graph that sums the row of `scores` of each token.
+pub(crate) fn token_sum(scores: &[&[f32]], width: usize) -> Vec<u8> {
+    let axes = TensorProto {
+        dims: vec![1],
+        data_type: INT64,
+        name: "axes".to_owned(),
+        raw_data: 1i64.to_le_bytes().to_vec(),
+    };
+    encode(GraphProto {
+        name: "token_sum".to_owned(),
+        node: vec![
+            node("Gather", &["scores", "input_ids"], "tokens"),
+            node("ReduceSum", &["tokens", "axes"], "sum"),
+            node("Flatten", &["sum"], "probabilities"),
+        ],
+        initializer: vec![
+            tensor("scores", &[scores.len(), width], &scores.concat()),
+            axes,
+        ],
+        input: vec![value("input_ids")],
+        output: vec![value("probabilities")],
+    })
+}
+
+fn encode(graph: GraphProto) -> Vec<u8> {
     let opset = OperatorSetIdProto {
         domain: String::new(),
         version: OPSET,

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use model::{
-    Column, ColumnKind, Datatype, Digest, FORMAT, FORMAT_VERSION, GRAPH_FILE, Manifest,
-    Preprocessing, Provenance, Table, Task, TensorSignature, write_package,
+    Column, ColumnKind, Datatype, Digest, FORMAT, FORMAT_VERSION, GRAPH_FILE, ImageInput,
+    MAX_PIXELS, Manifest, Preprocessing, Provenance, Resampling, TOKENIZER_FILE, Table, Task,
+    TensorSignature, TextInput, write_package,
 };
 use tempfile::TempDir;
 
@@ -102,28 +103,94 @@ fn package(model: &Model<'_>) -> Package {
     };
     let graph = onnx::linear(model.weights, model.bias, model.fill, output);
     let files = BTreeMap::from([(GRAPH_FILE.to_owned(), graph)]);
-    let manifest = Manifest {
+    let table = Table {
+        columns: model.columns.clone(),
+    };
+    let mut manifest = manifest(model.name, model.labels, Preprocessing::Table(table));
+    manifest.task = task;
+    manifest.inputs = vec![signature("columns", model.weights.len())];
+    manifest.outputs = vec![signature(output, model.bias.len())];
+    written(manifest, &files)
+}
+
+/// A picture of one pixel in, its red, green and blue out, in parts of 256.
+pub(crate) fn colours() -> Package {
+    let image = ImageInput {
+        width: 1,
+        height: 1,
+        crop: 1.0,
+        resampling: Resampling::Bilinear,
+        mean: [0.0; 3],
+        std: [256.0; 3],
+        max_pixels: MAX_PIXELS,
+    };
+    let labels = ["red", "green", "blue"];
+    let mut manifest = manifest("colours", &labels, Preprocessing::Image(image));
+    let mut input = signature("pixels", 3);
+    input.shape.extend([1, 1]);
+    manifest.inputs = vec![input];
+    manifest.outputs = vec![signature("probabilities", labels.len())];
+    let files = BTreeMap::from([(GRAPH_FILE.to_owned(), onnx::pixel())]);
+    written(manifest, &files)
+}
+
+/// A text in; out, how often it says `fell` and how often `rose`, the first 8
+/// words of it.
+pub(crate) fn words() -> Package {
+    let labels = ["down", "up"];
+    let input = TextInput { max_tokens: 8 };
+    let mut manifest = manifest("words", &labels, Preprocessing::Text(input));
+    manifest.inputs = vec![TensorSignature {
+        name: "input_ids".to_owned(),
+        datatype: Datatype::Int64,
+        shape: vec![-1, -1],
+    }];
+    manifest.outputs = vec![signature("probabilities", labels.len())];
+    let none: &[f32] = &[0.0; 2];
+    let graph = onnx::token_sum(&[none, none, &[1.0, 0.0], &[0.0, 1.0]], labels.len());
+    let tokenizer = serde_json::json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+        "normalizer": null, "pre_tokenizer": {"type": "Whitespace"}, "post_processor": null,
+        "decoder": null,
+        "model": {
+            "type": "WordLevel", "unk_token": "[UNK]",
+            "vocab": {"[PAD]": 0, "[UNK]": 1, "fell": 2, "rose": 3}
+        }
+    });
+    let files = BTreeMap::from([
+        (GRAPH_FILE.to_owned(), graph),
+        (
+            TOKENIZER_FILE.to_owned(),
+            tokenizer.to_string().into_bytes(),
+        ),
+    ]);
+    written(manifest, &files)
+}
+
+fn manifest(name: &str, labels: &[&str], preprocessing: Preprocessing) -> Manifest {
+    Manifest {
         format: FORMAT.to_owned(),
         format_version: FORMAT_VERSION,
         digest: Digest::of(b"filled in when it is written"),
-        name: model.name.to_owned(),
+        name: name.to_owned(),
         version: VERSION.to_owned(),
-        task,
+        task: Task::Classification,
         target: "target".to_owned(),
-        labels: model.labels.iter().map(|&label| label.to_owned()).collect(),
-        inputs: vec![signature("columns", model.weights.len())],
-        outputs: vec![signature(output, model.bias.len())],
-        preprocessing: Preprocessing::Table(Table {
-            columns: model.columns.clone(),
-        }),
+        labels: labels.iter().map(|&label| label.to_owned()).collect(),
+        inputs: Vec::new(),
+        outputs: Vec::new(),
+        preprocessing,
         metrics: BTreeMap::new(),
         provenance: Provenance::default(),
         reference: Vec::new(),
         files: BTreeMap::new(),
-    };
+    }
+}
+
+fn written(manifest: Manifest, files: &BTreeMap<String, Vec<u8>>) -> Package {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
-    let digest = write_package(&path, manifest, &files).unwrap();
+    let digest = write_package(&path, manifest, files).unwrap();
     Package {
         _folder: folder,
         path,

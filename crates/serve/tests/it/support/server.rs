@@ -20,6 +20,8 @@ pub(crate) struct Server {
     log: Receiver<String>,
     lines: Vec<Value>,
     pub(crate) http: String,
+    /// Empty when gRPC is turned off.
+    pub(crate) grpc: String,
     pub(crate) metrics: String,
     client: Client,
 }
@@ -30,7 +32,14 @@ pub(crate) fn command(package: &str) -> Command {
     command
         .env_clear()
         .args(["--model", package, "--host", "127.0.0.1"])
-        .args(["--http-port", "0", "--metrics-port", "0"])
+        .args([
+            "--http-port",
+            "0",
+            "--grpc-port",
+            "0",
+            "--metrics-port",
+            "0",
+        ])
         .args(["--log-format", "json", "--drain-delay", "0"]);
     command
 }
@@ -45,7 +54,9 @@ impl Server {
     pub(crate) fn ready(command: &mut Command) -> Self {
         let mut server = Self::spawn(command);
         server.metrics = text(&server.line("starting"), "metrics");
-        server.http = text(&server.line("ready"), "http");
+        let line = server.line("ready");
+        server.http = text(&line, "http");
+        server.grpc = line["grpc"].as_str().unwrap_or_default().to_owned();
         server
     }
 
@@ -55,6 +66,7 @@ impl Server {
         let line = server.line("starting");
         server.metrics = text(&line, "metrics");
         server.http = text(&line, "http");
+        server.grpc = line["grpc"].as_str().unwrap_or_default().to_owned();
         server
     }
 
@@ -72,6 +84,7 @@ impl Server {
             log,
             lines: Vec::new(),
             http: String::new(),
+            grpc: String::new(),
             metrics: String::new(),
             client: Client::new(),
         }

@@ -1,0 +1,175 @@
+//! What happens around every call.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::middleware::Next;
+use axum::response::Response;
+use tokio::time::timeout;
+use tonic::Code;
+
+use super::status;
+use crate::app::App;
+use crate::problem::Problem;
+
+/// Shared by all calls.
+#[derive(Debug, Clone)]
+pub(super) struct Around {
+    pub(super) app: Arc<App>,
+    /// The longest time of a call, where the deployment sets one.
+    pub(super) longest: Option<Duration>,
+}
+
+/// Counts the call, and ends it at its deadline: what is dropped before its turn
+/// comes is not computed.
+pub(super) async fn observe(
+    State(around): State<Around>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let start = Instant::now();
+    let (protocol, method) = labels(request.uri().path());
+    let limit = [deadline(request.headers()), around.longest];
+    let answer = next.run(request);
+    let response = match limit.into_iter().flatten().min() {
+        Some(limit) => {
+            let answer = timeout(limit, answer).await;
+            answer.unwrap_or_else(|_| status(&Problem::Deadline).into_http())
+        }
+        None => answer.await,
+    };
+    let code = code(&response);
+    let metrics = &around.app.metrics;
+    metrics.answered(protocol, method, code, start.elapsed());
+    response
+}
+
+/// The status of a call that failed stands in the head; one that has not failed
+/// yet is `OK`.
+fn code(response: &Response<Body>) -> &'static str {
+    let code = response.headers().get("grpc-status");
+    name(code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes())))
+}
+
+/// The names of the gRPC specification.
+fn name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+/// The labels `protocol` and `method` of a call, `method` in the words of
+/// Seldon's metrics where they have one.
+fn labels(path: &str) -> (&'static str, &'static str) {
+    let (service, call) = path
+        .trim_start_matches('/')
+        .split_once('/')
+        .unwrap_or_default();
+    let protocol = match service {
+        "inference.GRPCInferenceService" => "v2-grpc",
+        _ if service.starts_with("seldon.protos.") => "seldon-grpc",
+        _ => "none",
+    };
+    let method = match call {
+        "ModelInfer" | "Predict" => "predict",
+        "TransformInput" => "inputtransform",
+        "TransformOutput" => "outputtransform",
+        "Route" => "router",
+        "Aggregate" => "aggregate",
+        "SendFeedback" => "feedback",
+        "ServerLive" | "ServerReady" | "ModelReady" | "Check" | "Watch" => "health",
+        "ServerMetadata" | "ModelMetadata" | "Metadata" | "GraphMetadata" => "metadata",
+        "RepositoryIndex" | "RepositoryModelLoad" | "RepositoryModelUnload" => "repository",
+        "ServerReflectionInfo" => "reflection",
+        _ => "unknown",
+    };
+    (protocol, method)
+}
+
+/// The time that the client waits (`grpc-timeout`: at most eight digits and a
+/// unit), less a moment: the server under this layer watches the same header, and
+/// would answer CANCELLED. What is malformed is no deadline.
+fn deadline(headers: &HeaderMap) -> Option<Duration> {
+    const MOMENT: Duration = Duration::from_millis(2);
+    let text = headers.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let value: u64 = digits.parse().ok().filter(|_| digits.len() <= 8)?;
+    let time = match unit {
+        "H" => Duration::from_secs(value * 3600),
+        "M" => Duration::from_secs(value * 60),
+        "S" => Duration::from_secs(value),
+        "m" => Duration::from_millis(value),
+        "u" => Duration::from_micros(value),
+        "n" => Duration::from_nanos(value),
+        _ => return None,
+    };
+    Some(time.saturating_sub(MOMENT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines() {
+        for (text, milliseconds) in [
+            ("1H", Some(3_599_998)),
+            ("2M", Some(119_998)),
+            ("3S", Some(2998)),
+            ("100m", Some(98)),
+            ("5000u", Some(3)),
+            ("1n", Some(0)),
+            ("123456789m", None),
+            ("", None),
+            ("5", None),
+            ("-5S", None),
+            ("5é", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            let value = axum::http::HeaderValue::from_bytes(text.as_bytes()).unwrap();
+            headers.insert("grpc-timeout", value);
+            let expected = milliseconds.map(Duration::from_millis);
+            assert_eq!(deadline(&headers), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn names() {
+        for (path, expected) in [
+            (
+                "/inference.GRPCInferenceService/ModelInfer",
+                ("v2-grpc", "predict"),
+            ),
+            (
+                "/inference.GRPCInferenceService/ServerLive",
+                ("v2-grpc", "health"),
+            ),
+            ("/seldon.protos.Model/Predict", ("seldon-grpc", "predict")),
+            ("/seldon.protos.Router/Route", ("seldon-grpc", "router")),
+            ("/grpc.health.v1.Health/Check", ("none", "health")),
+            ("/a/b", ("none", "unknown")),
+            ("/", ("none", "unknown")),
+        ] {
+            assert_eq!(labels(path), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Opens the port and answers on it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use axum::middleware::from_fn_with_state;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tonic::service::Routes;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use super::layer::{Around, observe};
+use crate::app::App;
+use crate::{oip, proto, seldon};
+
+/// Streams that one connection may have open: more calls wait at the client.
+const STREAMS: u32 = 1024;
+/// What a client may send of one message, and of all of a connection, before the
+/// server has read it, in bytes. A picture comes in one go.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+/// The longest head of a call, in bytes.
+const HEAD: u32 = 16 << 10;
+/// Streams that a client has reset and that are not gone yet: with more it is
+/// taken for an attack, and its connection ends.
+const RESET_STREAMS: usize = 32;
+/// How often a silent client is asked whether it is there, and how long it may
+/// take to say so.
+const PING: Duration = Duration::from_secs(60);
+const PONG: Duration = Duration::from_secs(20);
+
+/// What a deployment bounds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// The largest message in bytes, in both directions.
+    pub(crate) message: usize,
+    /// The longest time of a call.
+    pub(crate) call: Option<Duration>,
+}
+
+/// Opens a port and answers on it until `stopped` becomes true; then clients are
+/// told to go (GOAWAY) and what is in flight is finished.
+///
+/// # Errors
+///
+/// When the port cannot be opened.
+pub(crate) async fn listen(
+    address: SocketAddr,
+    app: &Arc<App>,
+    limits: Limits,
+    stopped: &watch::Receiver<bool>,
+) -> Result<(SocketAddr, JoinHandle<Result<()>>)> {
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}"))?;
+    let address = listener.local_addr().context("cannot listen")?;
+    let routes = routes(app, limits)?;
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let mut stopped = stopped.clone();
+    let signal = async move {
+        // An error means that the sender is gone, which is as good a reason.
+        let _gone = stopped.wait_for(|stopped| *stopped).await;
+    };
+    let server = Server::builder()
+        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_max_header_list_size(HEAD)
+        .http2_max_pending_accept_reset_streams(Some(RESET_STREAMS))
+        .http2_keepalive_interval(Some(PING))
+        .http2_keepalive_timeout(Some(PONG))
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(incoming, signal);
+    let task = tokio::spawn(async move { server.await.context("the gRPC port failed") });
+    Ok((address, task))
+}
+
+/// All services of the port.
+fn routes(app: &Arc<App>, limits: Limits) -> Result<Routes> {
+    let (reporter, health) = tonic_health::server::health_reporter();
+    tokio::spawn(report(Arc::clone(app), reporter));
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let v1 = reflection().build_v1().context("reflection")?;
+    let v1alpha = reflection().build_v1alpha().context("reflection")?;
+    let services = Routes::new(health)
+        .add_service(v1)
+        .add_service(v1alpha)
+        .add_service(oip::service(app, limits.message));
+    let services = seldon::add_services(services, app, limits.message);
+    let around = Around {
+        app: Arc::clone(app),
+        longest: limits.call,
+    };
+    let router = services.into_axum_router();
+    Ok(router.layer(from_fn_with_state(around, observe)).into())
+}
+
+/// Tells the health service whether new requests should be sent here, which is
+/// what `ServerReady` says.
+async fn report(app: Arc<App>, reporter: HealthReporter) {
+    let mut changes = app.changes();
+    loop {
+        let status = match app.ready() {
+            Ok(_) => ServingStatus::Serving,
+            Err(_) => ServingStatus::NotServing,
+        };
+        for service in ["", oip::SERVICE] {
+            reporter.set_service_status(service, status).await;
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Between the messages of gRPC and requests and replies.
+
+use super::output::OutputTensor;
+use super::reply::Reply;
+use super::request::{InferRequest, Input, RequestedOutput};
+use crate::json::{Object, Scalar};
+use crate::problem::Problem;
+use crate::proto::inference as pb;
+use pb::model_infer_request::InferInputTensor;
+use pb::model_infer_response::InferOutputTensor;
+
+/// The request in `message`, whose tensors are either all raw or all lists.
+pub(super) fn request(message: &pb::ModelInferRequest) -> Result<InferRequest<'_>, Problem> {
+    let raw = &message.raw_input_contents;
+    let (found, wanted) = (raw.len(), message.inputs.len());
+    if found != 0 && found != wanted {
+        return Err(bad(format!(
+            "raw_input_contents has {found} tensors, inputs has {wanted}"
+        )));
+    }
+    let inputs = message.inputs.iter().enumerate().map(|(index, tensor)| {
+        let mut input = named(tensor)?;
+        match (raw.get(index), &tensor.contents) {
+            (Some(_), Some(_)) => {
+                let name = &tensor.name;
+                return Err(bad(format!(
+                    "input {name:?} has contents beside raw_input_contents, send one of them"
+                )));
+            }
+            (Some(bytes), None) => input.fill(bytes)?,
+            (None, Some(contents)) => input.set(listed(&tensor.datatype, contents)),
+            (None, None) => input.set(Vec::new()),
+        }
+        Ok(Object(input))
+    });
+    let wanted = message.outputs.iter().map(|output| {
+        Object(RequestedOutput {
+            name: output.name.clone(),
+            parameters: None,
+        })
+    });
+    let id = Some(message.id.clone()).filter(|id| !id.is_empty());
+    let inputs = inputs.collect::<Result<_, _>>()?;
+    Ok(InferRequest::new(id, inputs, Some(wanted.collect())))
+}
+
+fn named(tensor: &InferInputTensor) -> Result<Input<'_>, Problem> {
+    let size = |size: &i64| {
+        usize::try_from(*size).map_err(|_| {
+            let (name, shape) = (&tensor.name, &tensor.shape);
+            bad(format!(
+                "input {name:?}: the shape {shape:?} has a negative size"
+            ))
+        })
+    };
+    let shape = tensor.shape.iter().map(size).collect::<Result<_, _>>()?;
+    Ok(Input::new(
+        tensor.name.clone(),
+        tensor.datatype.clone(),
+        shape,
+    ))
+}
+
+/// The elements in the list of the datatype; those in another are not looked at,
+/// and leave the shape unfilled.
+fn listed<'a>(datatype: &str, contents: &'a pb::InferTensorContents) -> Vec<Scalar<'a>> {
+    let c = contents;
+    match datatype {
+        "BOOL" => c.bool_contents.iter().map(|v| Scalar::Bool(*v)).collect(),
+        "INT8" | "INT16" | "INT32" => c
+            .int_contents
+            .iter()
+            .map(|v| Scalar::Integer((*v).into()))
+            .collect(),
+        "INT64" => c
+            .int64_contents
+            .iter()
+            .map(|v| Scalar::Integer(*v))
+            .collect(),
+        "UINT8" | "UINT16" | "UINT32" => c
+            .uint_contents
+            .iter()
+            .map(|v| Scalar::Integer((*v).into()))
+            .collect(),
+        "UINT64" => {
+            let value = |v: &u64| i64::try_from(*v).map_or(Scalar::Unsigned(*v), Scalar::Integer);
+            c.uint64_contents.iter().map(value).collect()
+        }
+        "FP32" => c
+            .fp32_contents
+            .iter()
+            .map(|v| Scalar::Float((*v).into()))
+            .collect(),
+        "FP64" => c.fp64_contents.iter().map(|v| Scalar::Float(*v)).collect(),
+        "BYTES" => c
+            .bytes_contents
+            .iter()
+            .map(|v| super::binary::text(v))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The message of `reply`, raw when the request was.
+pub(super) fn response(reply: &Reply<'_>, raw: bool) -> Result<pb::ModelInferResponse, Problem> {
+    let mut message = pb::ModelInferResponse {
+        model_name: reply.model_name.to_owned(),
+        model_version: reply.model_version.to_owned(),
+        id: reply.id.unwrap_or_default().to_owned(),
+        ..Default::default()
+    };
+    for tensor in &reply.outputs {
+        let contents = match raw {
+            true => {
+                message.raw_output_contents.push(tensor.raw()?.into());
+                None
+            }
+            false => Some(tensor.contents()?),
+        };
+        message.outputs.push(described(tensor, contents)?);
+    }
+    Ok(message)
+}
+
+fn described(
+    tensor: &OutputTensor<'_>,
+    contents: Option<pb::InferTensorContents>,
+) -> Result<InferOutputTensor, Problem> {
+    let sizes = tensor.shape.iter().map(|size| i64::try_from(*size));
+    let shape: Result<_, _> = sizes.collect();
+    Ok(InferOutputTensor {
+        name: tensor.name.to_owned(),
+        datatype: tensor.datatype.name(),
+        shape: shape.map_err(|_| Problem::Internal("a shape is too large".to_owned()))?,
+        contents,
+        ..Default::default()
+    })
+}
+
+fn bad(text: impl Into<String>) -> Problem {
+    Problem::BadData(text.into())
+}

@@ -1,0 +1,115 @@
+//! The protocol over gRPC.
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status, async_trait};
+
+use super::convert;
+use super::routes::{EXTENSIONS, find};
+use crate::app::App;
+use crate::grpc::status;
+use crate::proto::inference as pb;
+use pb::grpc_inference_service_server::{GrpcInferenceService, GrpcInferenceServiceServer};
+
+/// The service's name.
+pub(crate) const SERVICE: &str = "inference.GRPCInferenceService";
+
+/// The service, for messages of at most `limit` bytes.
+pub(crate) fn service(
+    app: &Arc<App>,
+    limit: usize,
+) -> GrpcInferenceServiceServer<impl GrpcInferenceService> {
+    GrpcInferenceServiceServer::new(Door(Arc::clone(app)))
+        .max_decoding_message_size(limit)
+        .max_encoding_message_size(limit)
+}
+
+struct Door(Arc<App>);
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[async_trait]
+impl GrpcInferenceService for Door {
+    async fn server_live(
+        &self,
+        _: Request<pb::ServerLiveRequest>,
+    ) -> Answer<pb::ServerLiveResponse> {
+        Ok(Response::new(pb::ServerLiveResponse { live: true }))
+    }
+
+    async fn server_ready(
+        &self,
+        _: Request<pb::ServerReadyRequest>,
+    ) -> Answer<pb::ServerReadyResponse> {
+        let ready = self.0.ready().is_ok();
+        Ok(Response::new(pb::ServerReadyResponse { ready }))
+    }
+
+    async fn model_ready(
+        &self,
+        request: Request<pb::ModelReadyRequest>,
+    ) -> Answer<pb::ModelReadyResponse> {
+        let pb::ModelReadyRequest { name, version } = request.into_inner();
+        let app = &self.0;
+        let ready = match app.unit() {
+            Ok(_) => {
+                find(app, &name, Some(&version)).map_err(|e| status(&e))?;
+                app.ready().is_ok()
+            }
+            Err(_) => false,
+        };
+        Ok(Response::new(pb::ModelReadyResponse { ready }))
+    }
+
+    async fn server_metadata(
+        &self,
+        _: Request<pb::ServerMetadataRequest>,
+    ) -> Answer<pb::ServerMetadataResponse> {
+        Ok(Response::new(pb::ServerMetadataResponse {
+            name: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            extensions: EXTENSIONS.iter().map(ToString::to_string).collect(),
+        }))
+    }
+
+    async fn model_metadata(
+        &self,
+        request: Request<pb::ModelMetadataRequest>,
+    ) -> Answer<pb::ModelMetadataResponse> {
+        let pb::ModelMetadataRequest { name, version } = request.into_inner();
+        let unit = find(&self.0, &name, Some(&version)).map_err(|e| status(&e))?;
+        Ok(Response::new(unit.signature().message()))
+    }
+
+    async fn model_infer(
+        &self,
+        request: Request<pb::ModelInferRequest>,
+    ) -> Answer<pb::ModelInferResponse> {
+        let message = request.into_inner();
+        let version = Some(message.model_version.as_str());
+        find(&self.0, &message.model_name, version).map_err(|e| status(&e))?;
+        let answer = self.0.compute(move |unit, lane| {
+            let request = convert::request(&message)?;
+            let raw = !message.raw_input_contents.is_empty();
+            super::infer(unit, lane, &request, |reply| convert::response(reply, raw))
+        });
+        answer.await.map(Response::new).map_err(|e| status(&e))
+    }
+
+    async fn repository_index(
+        &self,
+        request: Request<pb::RepositoryIndexRequest>,
+    ) -> Answer<pb::RepositoryIndexResponse> {
+        let only_ready = request.into_inner().ready;
+        let models = super::routes::index(&self.0, only_ready).into_iter();
+        let models = models.map(|model| pb::repository_index_response::ModelIndex {
+            name: model.name,
+            version: model.version,
+            state: model.state.to_owned(),
+            reason: model.reason.to_owned(),
+        });
+        Ok(Response::new(pb::RepositoryIndexResponse {
+            models: models.collect(),
+        }))
+    }
+}

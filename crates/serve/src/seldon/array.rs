@@ -1,0 +1,242 @@
+//! Arrays on their way to a reply.
+
+use model::Cell;
+use serde::ser::{SerializeSeq, Serializer};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::message::{Numbers, Tensor};
+use crate::json::{Nested, Scalar};
+use crate::problem::Problem;
+
+/// Values in row-major order.
+#[derive(Debug)]
+pub(super) struct Array<'a> {
+    /// The size of each dimension; none for a single value.
+    pub(super) shape: Vec<usize>,
+    /// As many as the product of `shape`.
+    pub(super) cells: Cells<'a>,
+}
+
+/// Values of one kind. One float among numbers makes all of them floats, as in
+/// the Python wrapper's arrays.
+#[derive(Debug)]
+pub(super) enum Cells<'a> {
+    /// What a package gives.
+    Single(Vec<f32>),
+    /// Whole numbers, exact.
+    Ints(Vec<i128>),
+    /// Other numbers.
+    Floats(Vec<f64>),
+    /// At least one text, truth value or null.
+    Mixed(Vec<Scalar<'a>>),
+}
+
+impl<'a> Array<'a> {
+    /// The values of `data.tensor`.
+    ///
+    /// # Errors
+    ///
+    /// When they do not fill its shape.
+    pub(super) fn of_tensor(tensor: Tensor) -> Result<Self, Problem> {
+        let Tensor { shape, values } = tensor;
+        if size_of(&shape) != Some(values.len()) {
+            let found = values.len();
+            return Err(Problem::BadData(format!(
+                "data.tensor has {found} values, which do not fill the shape {shape:?}"
+            )));
+        }
+        let cells = match values {
+            Numbers::Ints(values) => Cells::Ints(values),
+            Numbers::Floats(values) => Cells::Floats(values),
+        };
+        Ok(Self { shape, cells })
+    }
+
+    /// The values of `data.ndarray`.
+    pub(super) fn of_nested(nested: Nested<'a>) -> Self {
+        let shape = nested.shape;
+        let mut numbers = Numbers::default();
+        for value in &nested.values {
+            match value {
+                Scalar::Integer(value) => numbers.push_int((*value).into()),
+                Scalar::Unsigned(value) => numbers.push_int((*value).into()),
+                Scalar::Float(value) => numbers.push_float(*value),
+                Scalar::Null | Scalar::Bool(_) | Scalar::Text(_) | Scalar::Bytes(_) => {
+                    let cells = Cells::Mixed(nested.values);
+                    return Self { shape, cells };
+                }
+            }
+        }
+        let cells = match numbers {
+            Numbers::Ints(values) => Cells::Ints(values),
+            Numbers::Floats(values) => Cells::Floats(values),
+        };
+        Self { shape, cells }
+    }
+
+    /// The same, which borrows nothing.
+    pub(super) fn owned(self) -> Array<'static> {
+        let cells = match self.cells {
+            Cells::Single(values) => Cells::Single(values),
+            Cells::Ints(values) => Cells::Ints(values),
+            Cells::Floats(values) => Cells::Floats(values),
+            Cells::Mixed(values) => {
+                Cells::Mixed(values.into_iter().map(Scalar::into_owned).collect())
+            }
+        };
+        let shape = self.shape;
+        Array { shape, cells }
+    }
+
+    /// Whether all values are numbers.
+    pub(super) fn is_numeric(&self) -> bool {
+        !matches!(self.cells, Cells::Mixed(_))
+    }
+
+    /// The values as numbers of double precision; `None` where one is no number.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a mean, as all numbers of gRPC, is a double"
+    )]
+    pub(super) fn doubles(&self) -> Option<Vec<f64>> {
+        match &self.cells {
+            Cells::Single(values) => Some(values.iter().map(|&value| value.into()).collect()),
+            Cells::Ints(values) => Some(values.iter().map(|&value| value as f64).collect()),
+            Cells::Floats(values) => Some(values.clone()),
+            Cells::Mixed(_) => None,
+        }
+    }
+
+    /// One value as that of a table.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "the graph's input has fewer digits"
+    )]
+    pub(super) fn cell(&self, index: usize) -> Cell<'_> {
+        let cell = match &self.cells {
+            Cells::Single(values) => values.get(index).map(|&value| Cell::Number(value.into())),
+            Cells::Ints(values) => values.get(index).map(|&value| Cell::Number(value as f64)),
+            Cells::Floats(values) => values.get(index).map(|&value| Cell::Number(value)),
+            Cells::Mixed(values) => values.get(index).map(Scalar::cell),
+        };
+        cell.unwrap_or(Cell::Missing)
+    }
+
+    fn serialize_value<S: Serializer>(&self, index: usize, to: S) -> Result<S::Ok, S::Error> {
+        match &self.cells {
+            Cells::Single(values) => values.get(index).serialize(to),
+            Cells::Ints(values) => values.get(index).serialize(to),
+            Cells::Floats(values) => values.get(index).serialize(to),
+            Cells::Mixed(values) => values.get(index).serialize(to),
+        }
+    }
+}
+
+impl Serialize for Cells<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Single(values) => values.serialize(serializer),
+            Self::Ints(values) => values.serialize(serializer),
+            Self::Floats(values) => values.serialize(serializer),
+            Self::Mixed(values) => values.serialize(serializer),
+        }
+    }
+}
+
+/// An array as lists in lists.
+pub(super) struct Lists<'a>(pub(super) &'a Array<'a>);
+
+impl Serialize for Lists<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let level = Level {
+            array: self.0,
+            sizes: &self.0.shape,
+            start: 0,
+        };
+        level.serialize(serializer)
+    }
+}
+
+struct Level<'a> {
+    array: &'a Array<'a>,
+    sizes: &'a [usize],
+    start: usize,
+}
+
+impl Serialize for Level<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Some((&count, sizes)) = self.sizes.split_first() else {
+            return self.array.serialize_value(self.start, serializer);
+        };
+        let step = sizes.iter().product::<usize>();
+        let mut list = serializer.serialize_seq(Some(count))?;
+        for index in 0..count {
+            list.serialize_element(&Level {
+                array: self.array,
+                sizes,
+                start: self.start + index * step,
+            })?;
+        }
+        list.end()
+    }
+}
+
+/// How many values fill `shape`; `None` for more than can be counted.
+pub(super) fn size_of(shape: &[usize]) -> Option<usize> {
+    let product = |size: usize, &dimension| size.checked_mul(dimension);
+    shape.iter().try_fold(1, product)
+}
+
+/// The names of an array's columns where nothing names them: as many as its
+/// second dimension has.
+pub(super) fn counted(shape: &[usize]) -> Vec<String> {
+    let width = shape.get(1).copied().unwrap_or(0);
+    (0..width).map(|index| format!("t:{index}")).collect()
+}
+
+/// A list of `jsonData`: an array where it is one, else what it is, with the
+/// shape of its regular part.
+pub(super) enum List<'a> {
+    Array(Array<'a>),
+    Other(Vec<usize>),
+}
+
+impl<'a> List<'a> {
+    /// Reads `list`.
+    ///
+    /// # Errors
+    ///
+    /// When it has lists of several lengths, and no objects.
+    pub(super) fn of(list: &'a Value) -> Result<Self, Problem> {
+        if has_object(list) {
+            return Ok(Self::Other(regular_shape(list)));
+        }
+        match Nested::deserialize(list) {
+            Ok(nested) => Ok(Self::Array(Array::of_nested(nested))),
+            Err(error) => Err(Problem::BadData(format!("jsonData: {error}"))),
+        }
+    }
+}
+
+fn has_object(value: &Value) -> bool {
+    match value {
+        Value::Object(_) => true,
+        Value::Array(list) => list.iter().any(has_object),
+        _ => false,
+    }
+}
+
+fn regular_shape(value: &Value) -> Vec<usize> {
+    let Value::Array(list) = value else {
+        return Vec::new();
+    };
+    let mut shape = vec![list.len()];
+    let mut inner = list.iter().map(regular_shape);
+    if let Some(first) = inner.next()
+        && inner.all(|other| other == first)
+    {
+        shape.extend(first);
+    }
+    shape
+}

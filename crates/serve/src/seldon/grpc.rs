@@ -1,0 +1,196 @@
+//! The gRPC services of the Seldon v1 protocol.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tonic::service::Routes;
+use tonic::{Request, Response, Status};
+
+use super::call::{Method, respond};
+use super::{convert, feedback, protojson};
+use crate::app::{App, Unit};
+use crate::grpc::status;
+use crate::problem::Problem;
+use crate::proto::seldon::protos::combiner_server::{Combiner, CombinerServer};
+use crate::proto::seldon::protos::generic_server::{Generic, GenericServer};
+use crate::proto::seldon::protos::model_server::{Model, ModelServer};
+use crate::proto::seldon::protos::output_transformer_server::{
+    OutputTransformer, OutputTransformerServer,
+};
+use crate::proto::seldon::protos::router_server::{Router, RouterServer};
+use crate::proto::seldon::protos::seldon_server::{Seldon, SeldonServer};
+use crate::proto::seldon::protos::transformer_server::{Transformer, TransformerServer};
+use crate::proto::seldon::protos::{
+    Feedback, SeldonMessage, SeldonMessageList, SeldonModelMetadata, SeldonModelMetadataRequest,
+};
+
+type Reply<T = SeldonMessage> = Result<Response<T>, Status>;
+
+/// `routes` with all services of the protocol, for messages of at most `limit`
+/// bytes in both directions.
+pub(crate) fn add_services(routes: Routes, app: &Arc<App>, limit: usize) -> Routes {
+    let door = Door(Arc::clone(app));
+    macro_rules! service {
+        ($server:ident) => {
+            $server::new(door.clone())
+                .max_decoding_message_size(limit)
+                .max_encoding_message_size(limit)
+        };
+    }
+    routes
+        .add_service(service!(ModelServer))
+        .add_service(service!(SeldonServer))
+        .add_service(service!(GenericServer))
+        .add_service(service!(RouterServer))
+        .add_service(service!(TransformerServer))
+        .add_service(service!(OutputTransformerServer))
+        .add_service(service!(CombinerServer))
+}
+
+/// All services: they differ in the methods that they have.
+#[derive(Debug, Clone)]
+struct Door(Arc<App>);
+
+impl Door {
+    async fn call(&self, method: Method, messages: Vec<SeldonMessage>) -> Reply {
+        let node = Arc::clone(&self.0.node);
+        let unit = self.0.unit().map_err(|problem| status(&problem))?;
+        let absent = matches!(method, Method::Route | Method::Aggregate);
+        if absent && matches!(unit.as_ref(), Unit::Package(_)) {
+            return Err(Status::unimplemented(
+                "a model neither routes nor aggregates",
+            ));
+        }
+        let outcome = self.0.compute(move |unit, lane| {
+            let messages: Result<_, Problem> = messages.into_iter().map(convert::message).collect();
+            let answer = respond(unit, lane, &node, method, messages?)?;
+            Ok((answer.rows, (convert::reply(answer.reply)?, answer.metrics)))
+        });
+        let (reply, metrics) = outcome.await.map_err(|problem| status(&problem))?;
+        self.0.metrics.returned(method.label(), &metrics);
+        Ok(Response::new(reply))
+    }
+
+    fn feedback(&self, request: Request<Feedback>) -> Reply {
+        let reply = self.0.unit().map(|_| request.into_inner());
+        let reply = reply.and_then(|feedback| feedback::receive(&self.0, feedback));
+        reply.map(Response::new).map_err(|problem| status(&problem))
+    }
+
+    fn metadata(&self) -> Reply<SeldonModelMetadata> {
+        let unit = self.0.unit().map_err(|problem| status(&problem))?;
+        let read = |json| protojson::read("seldon.protos.SeldonModelMetadata", &json);
+        let json = serde_json::to_value(unit.metadata()).map_err(|error| error.to_string());
+        let metadata = json.and_then(read).map_err(Status::internal)?;
+        Ok(Response::new(metadata))
+    }
+
+    /// Counts a call to the service that clients speak to without an orchestrator
+    /// between.
+    fn served<T>(&self, service: &str, start: Instant, reply: &Reply<T>) {
+        // In the words of Go, as the orchestrator writes them.
+        let code = match reply {
+            Ok(_) => "OK".to_owned(),
+            Err(status) => format!("{:?}", status.code()),
+        };
+        let metrics = &self.0.metrics;
+        metrics.served(service, "unary", &code, start.elapsed());
+    }
+}
+
+#[tonic::async_trait]
+impl Model for Door {
+    async fn predict(&self, request: Request<SeldonMessage>) -> Reply {
+        self.call(Method::Predict, vec![request.into_inner()]).await
+    }
+
+    async fn send_feedback(&self, request: Request<Feedback>) -> Reply {
+        self.feedback(request)
+    }
+
+    async fn metadata(&self, _: Request<()>) -> Reply<SeldonModelMetadata> {
+        Self::metadata(self)
+    }
+}
+
+#[tonic::async_trait]
+impl Seldon for Door {
+    async fn predict(&self, request: Request<SeldonMessage>) -> Reply {
+        let start = Instant::now();
+        let reply = self.call(Method::Predict, vec![request.into_inner()]).await;
+        self.served("predictions", start, &reply);
+        reply
+    }
+
+    async fn send_feedback(&self, request: Request<Feedback>) -> Reply {
+        let start = Instant::now();
+        let reply = self.feedback(request);
+        self.served("feedback", start, &reply);
+        reply
+    }
+
+    async fn model_metadata(
+        &self,
+        _: Request<SeldonModelMetadataRequest>,
+    ) -> Reply<SeldonModelMetadata> {
+        self.metadata()
+    }
+}
+
+#[tonic::async_trait]
+impl Generic for Door {
+    async fn transform_input(&self, request: Request<SeldonMessage>) -> Reply {
+        Transformer::transform_input(self, request).await
+    }
+
+    async fn transform_output(&self, request: Request<SeldonMessage>) -> Reply {
+        OutputTransformer::transform_output(self, request).await
+    }
+
+    async fn route(&self, request: Request<SeldonMessage>) -> Reply {
+        Router::route(self, request).await
+    }
+
+    async fn aggregate(&self, request: Request<SeldonMessageList>) -> Reply {
+        Combiner::aggregate(self, request).await
+    }
+
+    async fn send_feedback(&self, request: Request<Feedback>) -> Reply {
+        self.feedback(request)
+    }
+}
+
+#[tonic::async_trait]
+impl Router for Door {
+    async fn route(&self, request: Request<SeldonMessage>) -> Reply {
+        self.call(Method::Route, vec![request.into_inner()]).await
+    }
+
+    async fn send_feedback(&self, request: Request<Feedback>) -> Reply {
+        self.feedback(request)
+    }
+}
+
+#[tonic::async_trait]
+impl Transformer for Door {
+    async fn transform_input(&self, request: Request<SeldonMessage>) -> Reply {
+        let messages = vec![request.into_inner()];
+        self.call(Method::TransformInput, messages).await
+    }
+}
+
+#[tonic::async_trait]
+impl OutputTransformer for Door {
+    async fn transform_output(&self, request: Request<SeldonMessage>) -> Reply {
+        let messages = vec![request.into_inner()];
+        self.call(Method::TransformOutput, messages).await
+    }
+}
+
+#[tonic::async_trait]
+impl Combiner for Door {
+    async fn aggregate(&self, request: Request<SeldonMessageList>) -> Reply {
+        let messages = request.into_inner().seldon_messages;
+        self.call(Method::Aggregate, messages).await
+    }
+}

@@ -28,6 +28,8 @@ pub(crate) struct Record {
     url: String,
     /// Whether anything was written.
     changed: bool,
+    /// How it is known that the version answers; empty where only a manifest was
+    /// written.
     evidence: Vec<Evidence>,
     detectors: Vec<DetectorRecord>,
     /// Seconds since 1970, UTC.
@@ -106,6 +108,6 @@ impl Record {
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
         publish::write_file(&out.join(RECORD_FILE), text.as_bytes())
-            .context("the version is deployed, but cannot be recorded")
+            .context("what was to be done is done, but cannot be recorded")
     }
 }

@@ -71,6 +71,15 @@ const EXAMPLES: &str = "Examples:
   A tenth of the requests for five minutes, then all or none:
     deploy --deploy-name iris --serving-image serve:0.0.1 --target seldon-core --canary 10 --for 5m
 
+  Two to five pods, more of them when the CPU is busy:
+    deploy --deploy-name iris --serving-image serve:0.0.1 --target kserve \\
+      --min-replicas 2 --max-replicas 5 --cpu 500m --memory 256Mi
+
+  By Seldon Deploy, with detectors; SEL_SECRET holds the client's secret:
+    deploy --deploy-name iris --serving-image serve:0.0.1 --target seldon-deploy \\
+      --sel-url https://seldon.example --namespace models --ca-file /pfs/data/ca.pem \\
+      --detect-bucket-uri gs://bucket/iris --detect-batch-size 100
+
 Exit status: 0 done or nothing to do, 1 refused or failed, 2 wrong usage.";
 
 /// Who is made to serve the model version.

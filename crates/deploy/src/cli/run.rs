@@ -9,7 +9,7 @@ use super::plan::Plan;
 use super::{Cli, TargetName};
 use crate::http::{self, Trust};
 use crate::record::{DetectorRecord, Record};
-use crate::rollout::{self, Canary, Done, Progress, Rollout, Traffic};
+use crate::rollout::{Canary, Done, Pace, Progress, Rollout, Traffic};
 use crate::target::{
     Credentials, INFERENCE_SERVICE, Kubernetes, Manifest, ModelService, PodMetrics, Prometheus,
     SELDON_DEPLOYMENT, SeldonDeploy, Target,
@@ -29,7 +29,9 @@ async fn deploy(cli: &Cli, plan: &Plan) -> anyhow::Result<()> {
     let out = cli.pfs.join("out");
     if cli.target == TargetName::Manifest {
         let manifest = Manifest::new(&out);
-        let done = Deploying::new(cli, plan, &manifest).roll_out().await?;
+        let mut deploying = Deploying::new(cli, plan, &manifest);
+        let done = deploying.roll_out().await?;
+        deploying.write_record(&done, Vec::new())?;
         let next = manifest.show_command(cli.deploy_name.as_str());
         let verb = if done.changed { "written" } else { "unchanged" };
         eprintln!("manifest {verb}; next: {next}");
@@ -171,13 +173,14 @@ impl<'a, T: Target> Deploying<'a, T> {
         let deadline = Duration::from_secs(self.plan.deadline.into());
         Rollout {
             target: self.target,
-            pace: rollout::pace(arguments.poll, deadline),
+            pace: Pace::new(arguments.poll, deadline),
             rollback: !arguments.no_rollback,
             progress: &mut self.progress,
         }
     }
 
-    fn record(&mut self, done: &Done, detectors: Vec<DetectorRecord>) -> anyhow::Result<()> {
+    /// Records what was done; returns where predictions are answered.
+    fn write_record(&self, done: &Done, detectors: Vec<DetectorRecord>) -> anyhow::Result<String> {
         let record = Record::new(
             self.cli.target.word(),
             &self.target.place(),
@@ -190,6 +193,11 @@ impl<'a, T: Target> Deploying<'a, T> {
         record
             .timed(self.started, self.progress.seconds())
             .write(&out)?;
+        Ok(url)
+    }
+
+    fn record(&mut self, done: &Done, detectors: Vec<DetectorRecord>) -> anyhow::Result<()> {
+        let url = self.write_record(done, detectors)?;
         let verb = if done.changed {
             "serves"
         } else {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::json::{set, text};
+use crate::wanted::any_forgotten;
 
 /// The annotation that keeps the former version in the object, so that a run
 /// that is killed can be finished, or undone, by the next one.
@@ -72,7 +73,7 @@ pub(super) fn kept_in(wanted: &Value, former: Option<&Former>) -> Value {
 }
 
 /// Whether `live` already is what is wanted: the same spec, and the wanted
-/// labels and annotations among its own.
+/// labels and annotations among its own, with none left from an earlier run.
 pub(super) fn same(wanted: &Value, live: &Value) -> bool {
     let among = |pointer: &str| {
         let wanted = wanted.pointer(pointer).and_then(Value::as_object);
@@ -85,6 +86,7 @@ pub(super) fn same(wanted: &Value, live: &Value) -> bool {
     wanted.get("spec") == live.get("spec")
         && among("/metadata/labels")
         && among("/metadata/annotations")
+        && !any_forgotten(wanted, live)
 }
 
 /// Whether the step from one object to another makes new pods: a changed number

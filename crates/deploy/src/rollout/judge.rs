@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::expected::{Expected, Kind};
+use super::pace::{Pace, Since};
 use super::status::{State, Status};
 use super::workload::{self, Finality, Pod, Workload};
 
@@ -80,27 +81,6 @@ pub struct Baseline {
     pub generation: i64,
 }
 
-/// The times of a judgement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace {
-    /// Between two looks.
-    pub look: Duration,
-    /// The rollout's own limit, from the write.
-    pub deadline: Duration,
-}
-
-impl Pace {
-    /// How long what could be stale or passing has to stay, to be believed.
-    fn confirm(&self) -> Duration {
-        self.look * 5 / 2
-    }
-
-    /// How long a failure that may pass has to stay, to be believed.
-    fn give_up(&self) -> Duration {
-        self.look * 5
-    }
-}
-
 /// Follows one rollout, look by look.
 #[derive(Debug)]
 pub struct Judge {
@@ -115,22 +95,6 @@ pub struct Judge {
     available: Since,
     failed: Since,
     stuck: Since,
-}
-
-/// Since when something has been the case without a break.
-#[derive(Debug, Default)]
-struct Since(Option<Duration>);
-
-impl Since {
-    /// Notes whether it is the case `now`, and returns for how long it has been.
-    fn note(&mut self, holds: bool, now: Duration) -> Option<Duration> {
-        self.0 = holds.then(|| self.0.unwrap_or(now));
-        Some(now.saturating_sub(self.0?))
-    }
-
-    fn lasts(&mut self, holds: bool, now: Duration, at_least: Duration) -> bool {
-        self.note(holds, now).is_some_and(|time| time >= at_least)
-    }
 }
 
 impl Judge {
@@ -172,13 +136,13 @@ impl Judge {
             Err(missing) => missing,
         };
         // What has just become ready may still show that it stays so.
-        let grace = match self.available.0 {
+        let grace = match self.available.begin() {
             Some(_) => self.pace.confirm(),
             None => Duration::ZERO,
         };
         if now >= self.pace.deadline + grace {
             // What is rolled out is not undone because nobody here can ask it.
-            if self.rolled_out.0.is_some() && !matches!(seen.served, Served::Refuses(_)) {
+            if self.rolled_out.begin().is_some() && !matches!(seen.served, Served::Refuses(_)) {
                 return Verdict::Done(vec![Evidence::Deployments]);
             }
             let seconds = self.pace.deadline.as_secs();

@@ -7,12 +7,11 @@ mod expected;
 mod figures;
 mod former;
 mod judge;
+mod pace;
 mod progress;
 mod recover;
 mod status;
 mod workload;
-
-use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::Instant;
@@ -25,7 +24,8 @@ pub use canary::{Canary, Traffic};
 pub use error::{Aftermath, RolloutError};
 pub use expected::{Expected, Kind, Predictor};
 pub use figures::{Decision, Figures, UNLIMITED, decide};
-pub use judge::{Baseline, Evidence, Judge, Pace, Seen, Served, Verdict};
+pub use judge::{Baseline, Evidence, Judge, Seen, Served, Verdict};
+pub use pace::Pace;
 pub use progress::Progress;
 pub use status::{Condition, State, Status};
 pub use workload::{Pod, Workload};
@@ -76,18 +76,10 @@ impl<T: Target> Rollout<'_, T> {
             Some(live) => self.former(live).await,
             None => None,
         };
-        let same = live.as_ref().filter(|live| former::same(wanted, live));
-        let (written, changed) = match same {
-            Some(live) => (live.clone(), false),
-            None => {
-                let object = former::kept_in(wanted, former.as_ref());
-                self.rehearse(&object)
-                    .await
-                    .map_err(RolloutError::NothingChanged)?;
-                let written = self.write(&object, live.as_ref()).await;
-                (written.map_err(RolloutError::NothingChanged)?, true)
-            }
-        };
+        let (written, changed) = self
+            .make_equal(wanted, live.as_ref(), former.as_ref())
+            .await
+            .map_err(RolloutError::NothingChanged)?;
         let restarts = changed && former::restarts(live.as_ref(), &written);
         let baseline = baseline(live.as_ref());
         match self.follow(&written, baseline, restarts).await {
@@ -116,9 +108,25 @@ impl<T: Target> Rollout<'_, T> {
         self.patiently(async || target.read().await).await
     }
 
-    async fn rehearse(&mut self, object: &Value) -> Result<(), TargetError> {
+    /// Writes the object unless what is live is equal to it: as it is, or with
+    /// the defaults that the target adds. Returns whether it was written.
+    async fn make_equal(
+        &mut self,
+        wanted: &Value,
+        live: Option<&Value>,
+        former: Option<&Former>,
+    ) -> Result<(Value, bool), TargetError> {
+        if let Some(live) = live.filter(|live| former::same(wanted, live)) {
+            return Ok((live.clone(), false));
+        }
+        let object = former::kept_in(wanted, former);
         let target = self.target;
-        self.patiently(async || target.rehearse(object).await).await
+        let stored = self.patiently(async || target.rehearse(&object).await);
+        let stored = stored.await?;
+        if let Some(live) = live.filter(|live| former::same(&stored, live)) {
+            return Ok((live.clone(), false));
+        }
+        Ok((self.write(&object, live).await?, true))
     }
 
     /// Writes the object. A call that failed for a passing reason may have been
@@ -236,14 +244,5 @@ fn baseline(live: Option<&Value>) -> Baseline {
             .unwrap_or_default(),
         failed: status.state == State::Failed,
         generation: crate::json::number(live, "/metadata/generation"),
-    }
-}
-
-/// A pace by the time between two looks and the deadline that Kubernetes has,
-/// with a margin for what lies before and after the pods' own start.
-pub fn pace(look: Duration, progress_deadline: Duration) -> Pace {
-    Pace {
-        look,
-        deadline: progress_deadline + look * 10,
     }
 }

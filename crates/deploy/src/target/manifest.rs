@@ -63,8 +63,8 @@ impl Target for Manifest {
         Ok(serde_saphyr::from_str(&text).ok())
     }
 
-    async fn rehearse(&self, _object: &Value) -> Result<(), TargetError> {
-        Ok(())
+    async fn rehearse(&self, object: &Value) -> Result<Value, TargetError> {
+        Ok(object.clone())
     }
 
     async fn write(&self, object: &Value, _live: Option<&Value>) -> Result<Value, TargetError> {

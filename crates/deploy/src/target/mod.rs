@@ -41,12 +41,13 @@ pub trait Target {
     /// When the target cannot be asked.
     async fn read(&self) -> Result<Option<Value>, TargetError>;
 
-    /// Whether the target would take `object`, without changing anything.
+    /// What the target would make of `object`, its defaults filled in, without
+    /// changing anything.
     ///
     /// # Errors
     ///
-    /// When it would not.
-    async fn rehearse(&self, object: &Value) -> Result<(), TargetError>;
+    /// When it would not take it.
+    async fn rehearse(&self, object: &Value) -> Result<Value, TargetError>;
 
     /// Makes the object equal to `object`, in place. `live` is the object that
     /// is there. The reply is the object as stored.

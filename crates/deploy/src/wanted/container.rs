@@ -4,7 +4,7 @@ use model::ModelInfo;
 use serde_json::{Map, Value, json};
 
 use super::patch::{PatchError, patched};
-use super::without_nulls;
+use super::{own_keys, without_nulls};
 use crate::options::{Options, Shape};
 
 /// The only path that serve may write to.
@@ -161,7 +161,10 @@ pub(super) fn object_metadata(info: &ModelInfo, options: &Options) -> Value {
         .into_iter()
         .filter_map(|(key, value)| Some((key.to_owned(), json!(value?))));
     let mut annotations: Map<String, Value> = known.collect();
-    annotations.extend(user_annotations(&options.shape, |key| !is_for_seldon(key)));
+    let of_user = user_annotations(&options.shape, |key| !is_for_seldon(key));
+    let labels = options.shape.labels.iter().flat_map(|pairs| pairs.0.keys());
+    annotations.extend(own_keys::note(labels, of_user.keys()));
+    annotations.extend(of_user);
     json!({
         "name": options.name,
         "namespace": options.namespace,

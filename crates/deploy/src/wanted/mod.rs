@@ -5,7 +5,9 @@ mod beside;
 mod container;
 mod detector;
 mod kserve;
+mod own_keys;
 mod patch;
+mod schema;
 mod seldon;
 
 use serde_json::Value;
@@ -13,6 +15,7 @@ use serde_json::Value;
 pub use beside::{BesideError, Role, beside};
 pub use detector::{Detector, DetectorKind, detectors};
 pub use kserve::inference_service;
+pub(crate) use own_keys::{any_forgotten, forgotten};
 pub use patch::PatchError;
 pub use seldon::seldon_deployment;
 

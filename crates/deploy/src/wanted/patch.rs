@@ -22,8 +22,19 @@ pub enum PatchError {
         reason: String,
     },
     /// A key that pods do not have.
-    #[error("\"pod\" in the overlay has {0}, which is no field of a pod in Kubernetes or Seldon")]
+    #[error("\"pod\" in the overlay has {0}, which is no field of a pod in Kubernetes")]
     UnknownField(String),
+    /// What Kubernetes takes, Seldon does not.
+    #[error(
+        "the SeldonDeployment does not fit the schema of Seldon Core: at {at}: {reason}; \
+         look at \"pod\" in the overlay"
+    )]
+    Schema {
+        /// The path within the object, as a JSON pointer.
+        at: String,
+        /// What is wrong there.
+        reason: String,
+    },
 }
 
 /// The lists whose elements are merged, with the key that tells them apart; all
@@ -38,47 +49,6 @@ const MERGED: [(&str, &str); 9] = [
     ("hostAliases", "ip"),
     ("ports", "containerPort"),
     ("volumeMounts", "mountPath"),
-];
-
-/// Fields of a pod that the SeldonDeployment's schema has, of Seldon Core 1.17
-/// and 1.18; it drops every other one.
-const OF_SELDON: [&str; 36] = [
-    "activeDeadlineSeconds",
-    "affinity",
-    "automountServiceAccountToken",
-    "containers",
-    "dnsConfig",
-    "dnsPolicy",
-    "enableServiceLinks",
-    "ephemeralContainers",
-    "hostAliases",
-    "hostIPC",
-    "hostNetwork",
-    "hostPID",
-    "hostname",
-    "imagePullSecrets",
-    "initContainers",
-    "nodeName",
-    "nodeSelector",
-    "os",
-    "overhead",
-    "preemptionPolicy",
-    "priority",
-    "priorityClassName",
-    "readinessGates",
-    "restartPolicy",
-    "runtimeClassName",
-    "schedulerName",
-    "securityContext",
-    "serviceAccount",
-    "serviceAccountName",
-    "setHostnameAsFQDN",
-    "shareProcessNamespace",
-    "subdomain",
-    "terminationGracePeriodSeconds",
-    "tolerations",
-    "topologySpreadConstraints",
-    "volumes",
 ];
 
 /// The pod with the patch applied, checked against the Kubernetes API.
@@ -96,18 +66,6 @@ pub(super) fn patched(pod: Value, patch: Option<&Value>) -> Result<Value, PatchE
     let merged = Value::Object(merged);
     check(&merged)?;
     Ok(merged)
-}
-
-/// Refuses what the SeldonDeployment's schema would drop without a word.
-pub(super) fn check_seldon(pod: &Value) -> Result<(), PatchError> {
-    let keys = pod.as_object().into_iter().flat_map(Map::keys);
-    match keys
-        .into_iter()
-        .find(|key| !OF_SELDON.contains(&key.as_str()))
-    {
-        Some(key) => Err(PatchError::UnknownField(format!("the key {key:?}"))),
-        None => Ok(()),
-    }
 }
 
 fn merge(target: &mut Map<String, Value>, patch: &Map<String, Value>) {

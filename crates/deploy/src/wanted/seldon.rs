@@ -4,8 +4,8 @@ use model::ModelInfo;
 use serde_json::{Map, Value, json};
 
 use super::container::{self, Runner, is_for_seldon, user_annotations};
-use super::patch::{PatchError, check_seldon};
-use super::without_nulls;
+use super::patch::PatchError;
+use super::{schema, without_nulls};
 use crate::options::{Options, Protocol, Shape};
 
 /// The name of the only predictor. Together with the container's name it makes
@@ -24,11 +24,11 @@ const METRICS: u16 = 6000;
 ///
 /// # Errors
 ///
-/// When the user's patch of the pod does not make a pod.
+/// When the user's patch of the pod does not make a pod, or one that Seldon does
+/// not know.
 pub fn seldon_deployment(info: &ModelInfo, options: &Options) -> Result<Value, PatchError> {
     let shape = &options.shape;
     let pod = container::pod(info, options, runner(options))?;
-    check_seldon(&pod)?;
     let spec_annotations = user_annotations(shape, |key| {
         is_for_seldon(key) && !OF_PREDICTOR.contains(&key)
     });
@@ -50,7 +50,9 @@ pub fn seldon_deployment(info: &ModelInfo, options: &Options) -> Result<Value, P
             }],
         },
     });
-    Ok(without_nulls(object))
+    let object = without_nulls(object);
+    schema::check(&object)?;
+    Ok(object)
 }
 
 fn runner(options: &Options) -> Runner {

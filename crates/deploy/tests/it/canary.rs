@@ -1,6 +1,6 @@
 //! A canary is promoted or withdrawn by its figures.
 
-use crate::rollout::Scene;
+use crate::support::scene::Scene;
 use crate::support::stderr;
 
 fn scene(prometheus: bool, target: &'static str) -> Scene {
@@ -61,6 +61,17 @@ fn a_canary_that_fails_requests_is_withdrawn() {
         assert_eq!(predictors(&scene), ["default 100"]);
         assert_eq!(scene.serving(), ["1"]);
         assert_eq!(scene.gaps(), 0);
+    }
+}
+
+#[test]
+fn a_canary_that_is_slow_is_withdrawn() {
+    for (prometheus, target) in SOURCES {
+        let scene = scene(prometheus, target);
+        scene.stub.world().slow.insert("2".to_owned());
+        scene.fails("2", &["it is slower", "95 % within", "version 1 is back"]);
+        assert_eq!(predictors(&scene), ["default 100"]);
+        assert_eq!(scene.serving(), ["1"]);
     }
 }
 

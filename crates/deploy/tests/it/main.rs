@@ -7,9 +7,14 @@
 )]
 
 mod canary;
+mod cluster;
+mod defects;
+mod detectors;
+mod killed;
 mod manifest;
 mod matrix;
 mod package;
+mod rights;
 mod rollout;
 mod secrets;
 mod stub;

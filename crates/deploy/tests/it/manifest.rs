@@ -30,7 +30,7 @@ fn golden() {
         args.extend(["--target".to_owned(), "manifest".to_owned()]);
         let output = pfs.deploy(&args).output().unwrap();
         assert!(output.status.success(), "{}", stderr(&output));
-        assert_eq!(pfs.out(), ["seldon-deployment.yaml"]);
+        assert_eq!(pfs.out(), ["deployment.json", "seldon-deployment.yaml"]);
         let written = fs::read_to_string(pfs.path("out/seldon-deployment.yaml")).unwrap();
         let expected = case.join("seldon-deployment.yaml");
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -42,22 +42,55 @@ fn golden() {
 }
 
 #[test]
+fn the_record_says_that_a_file_was_written_and_nothing_more() {
+    let pfs = Pfs::new(INFO);
+    for changed in [true, false] {
+        let output = pfs.deploy(&ARGS).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        let text = fs::read_to_string(pfs.path("out/deployment.json")).unwrap();
+        let record: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(record["target"], "manifest");
+        let place = pfs.path("out/seldon-deployment.yaml");
+        assert_eq!(record["place"], place.to_str().unwrap());
+        assert_eq!(record["model"]["version"], "1");
+        assert_eq!(record["image"], serde_json::json!(["serve:1"]));
+        assert_eq!(record["evidence"], serde_json::json!([]));
+        assert_eq!(
+            (&record["changed"], &record["url"]),
+            (&changed.into(), &"".into())
+        );
+        assert!(record["duration_seconds"].as_f64().is_some());
+    }
+}
+
+/// With `UPDATE_GOLDEN` set, writes the copy instead.
+#[test]
 #[ignore = "needs the CRD: set SELDON_CRD"]
+fn the_copy_of_the_schema_is_that_of_the_crd() {
+    let schema = crd::schema("SELDON_CRD");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(crd::COPY);
+        fs::write(path, format!("{schema}\n")).unwrap();
+    }
+    assert!(schema == crd::copy(), "run again with UPDATE_GOLDEN=1");
+}
+
+#[test]
 fn golden_files_pass_the_strict_validation_of_the_crd() {
-    let validator = crd::validator("SELDON_CRD");
+    let validator = crd::shared();
     for case in golden_cases() {
         let text = fs::read_to_string(case.join("seldon-deployment.yaml")).unwrap();
         let object: Value = serde_saphyr::from_str(&text).unwrap();
-        let complaints = crd::complaints(&validator, &object);
+        let complaints = crd::complaints(validator, &object);
         assert!(complaints.is_empty(), "{}: {complaints:#?}", case.display());
 
         let mut unknown = object.clone();
         unknown["spec"]["predictors"][0]["componentSpecs"][0]["spec"]["containers"][0]["imagee"] =
             Value::from("serve:1");
-        assert_eq!(crd::complaints(&validator, &unknown).len(), 1);
+        assert_eq!(crd::complaints(validator, &unknown).len(), 1);
         let mut mistyped = object;
         mistyped["spec"]["predictors"][0]["graph"]["parameters"][0]["value"] = Value::from(1);
-        assert_eq!(crd::complaints(&validator, &mistyped).len(), 1);
+        assert_eq!(crd::complaints(validator, &mistyped).len(), 1);
     }
 }
 
@@ -100,12 +133,20 @@ fn version_and_help() {
     let version = pfs.deploy(&["--version"]).output().unwrap();
     let expected = format!("deploy {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(version.stdout, expected.as_bytes());
-    let help = pfs.deploy(&["--help"]).output().unwrap();
-    assert!(
-        String::from_utf8(help.stdout)
-            .unwrap()
-            .contains("Examples:")
-    );
+    let help = pfs.deploy(&["-h"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let (options, examples) = help.split_once("Examples:").unwrap();
+    // Every group of options has one of its own in an example.
+    for group in options.split("\n\n").filter(|part| part.contains("  --")) {
+        let flags = group
+            .split_whitespace()
+            .filter(|word| word.starts_with("--"));
+        let mut flags = flags.filter(|flag| !["--help", "--version"].contains(flag));
+        assert!(
+            flags.any(|flag| examples.contains(&format!("{flag} "))),
+            "{group}"
+        );
+    }
 }
 
 #[test]
@@ -120,8 +161,17 @@ fn a_pod_that_is_none_is_refused() {
             "at containers[0].env",
         ),
         ("{nodeNme: a}", "nodeNme"),
-        // Kubernetes knows it, the schema of Seldon drops it.
+        // Kubernetes knows these, the schema of Seldon drops them.
         ("{hostUsers: false}", "hostUsers"),
+        (
+            "{initContainers: [{name: a, image: 'b:1', restartPolicy: Always}]}",
+            "componentSpecs/0/spec/initContainers/0",
+        ),
+        // Kubernetes' schema takes any text, its API server and Seldon's do not.
+        (
+            "{containers: [{name: iris-container, resources: {requests: {cpu: much}}}]}",
+            "resources/requests/cpu",
+        ),
         ("[]", "must be a map"),
     ] {
         let pfs = Pfs::new(INFO);

@@ -1,135 +1,12 @@
 //! Rollouts, through the program, on clusters of the stub.
 
-use std::process::Output;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use crate::stub::Behaviour;
+use crate::support::scene::Scene;
+use crate::support::stderr;
 
-use crate::stub::{Behaviour, CLIENT_SECRET, Stub, TOKEN};
-use crate::support::{Pfs, stderr};
-
-/// One folder, one stub, one target: what several runs of deploy share.
-pub(crate) struct Scene {
-    pub(crate) stub: Stub,
-    pub(crate) target: &'static str,
-    pub(crate) name: &'static str,
-    pub(crate) extra: Vec<String>,
-    /// Seconds; generous where success is wanted, as the machine may be busy.
-    pub(crate) deadline: &'static str,
-    pub(crate) poll: &'static str,
-    pub(crate) pfs: Pfs,
-}
-
-impl Scene {
-    pub(crate) fn new(target: &'static str) -> Self {
-        let stub = Stub::start();
-        let pfs = Pfs::new("");
-        std::fs::write(pfs.path("token"), TOKEN).unwrap();
-        std::fs::write(pfs.path("kubeconfig"), stub.kubeconfig(&pfs.path("token"))).unwrap();
-        Self {
-            stub,
-            target,
-            name: "iris",
-            extra: Vec::new(),
-            deadline: "30",
-            poll: "100ms",
-            pfs,
-        }
-    }
-
-    pub(crate) fn command(&self, version: &str) -> std::process::Command {
-        let info = format!(
-            "name: iris\nversion: '{version}'\npipeline: iris-model\nrepo: iris-data\n\
-             uri: s3://bucket/{version}/model\n"
-        );
-        std::fs::write(self.pfs.path("data/model-info.yaml"), info).unwrap();
-        let mut command = self.pfs.deploy(&[
-            "--deploy-name",
-            self.name,
-            "--serving-image",
-            "registry.example/serve:0.0.1",
-            "--namespace",
-            "seldon",
-            "--target",
-            self.target,
-        ]);
-        command
-            .args(["--deadline", self.deadline, "--poll", self.poll])
-            .args(&self.extra)
-            .env("KUBECONFIG", self.pfs.path("kubeconfig"))
-            .env("SEL_URL", self.stub.url())
-            .env("SEL_SECRET", CLIENT_SECRET);
-        command
-    }
-
-    pub(crate) fn deploy(&self, version: &str) -> Output {
-        self.command(version).output().unwrap()
-    }
-
-    #[track_caller]
-    pub(crate) fn succeeds(&self, version: &str) -> Output {
-        let output = self.deploy(version);
-        assert!(output.status.success(), "{}", stderr(&output));
-        output
-    }
-
-    #[track_caller]
-    pub(crate) fn fails(&self, version: &str, said: &[&str]) -> Output {
-        let output = self.deploy(version);
-        let text = stderr(&output);
-        assert_eq!(output.status.code(), Some(1), "{text}");
-        for words in said {
-            assert!(text.contains(words), "{words:?} is not in:\n{text}");
-        }
-        output
-    }
-
-    pub(crate) fn behaves(&self, version: &str, behaviour: Behaviour) {
-        self.stub
-            .world()
-            .behaviours
-            .insert(version.to_owned(), behaviour);
-    }
-
-    pub(crate) fn key(&self) -> &'static str {
-        match self.target {
-            "kserve" => "InferenceService/seldon/iris",
-            _ => "SeldonDeployment/seldon/iris",
-        }
-    }
-
-    /// The versions that answer now.
-    pub(crate) fn serving(&self) -> Vec<String> {
-        self.stub.world().serving(self.key()).into_iter().collect()
-    }
-
-    /// Returns when version 2 has been written, and the operator is at work.
-    pub(crate) fn wait_for_write(&self) {
-        for _ in 0..1000 {
-            let world = self.stub.world();
-            let object = world.objects.get(self.key());
-            if object.is_some_and(|stored| stored.object["metadata"]["generation"] == 2) {
-                drop(world);
-                std::thread::sleep(Duration::from_millis(300));
-                return;
-            }
-            drop(world);
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        panic!("nothing was written");
-    }
-
-    pub(crate) fn gaps(&self) -> usize {
-        self.stub.world().gaps.len()
-    }
-
-    pub(crate) fn record(&self) -> Value {
-        let text = std::fs::read_to_string(self.pfs.path("out/deployment.json")).unwrap();
-        serde_json::from_str(&text).unwrap()
-    }
-}
-
-const LIVE: [&str; 3] = ["seldon-core", "seldon-deploy", "kserve"];
+pub(crate) const LIVE: [&str; 3] = ["seldon-core", "seldon-deploy", "kserve"];
 
 #[test]
 fn a_new_version_takes_over_without_a_gap() {
@@ -173,6 +50,45 @@ fn running_twice_changes_nothing() {
             stderr(&output)
         );
         assert_eq!(scene.record()["changed"], false);
+    }
+}
+
+#[test]
+fn what_is_no_longer_asked_for_goes_and_what_others_added_stays() {
+    let options = |all: &[&str]| all.iter().map(|&option| option.to_owned()).collect();
+    for target in LIVE {
+        let mut scene = Scene::new(target);
+        scene.extra = options(&["--labels=team=a,tier=b", "--annotations=owner=c"]);
+        scene.succeeds("1");
+        {
+            let mut world = scene.stub.world();
+            let stored = world.objects.get_mut(scene.key()).unwrap();
+            for map in ["labels", "annotations"] {
+                stored.object["metadata"][map]["theirs"] = "kept".into();
+                let owners = stored.owners.entry((map, "theirs".to_owned()));
+                owners.or_default().insert("kubectl-edit".to_owned());
+            }
+        }
+        let metadata = |scene: &Scene| {
+            let world = scene.stub.world();
+            world.objects[scene.key()].object["metadata"].clone()
+        };
+        let generation = metadata(&scene)["generation"].clone();
+        scene.extra = options(&["--labels=team=a"]);
+        scene.succeeds("1");
+        let metadata = metadata(&scene);
+        assert_eq!(
+            metadata["labels"],
+            serde_json::json!({"team": "a", "theirs": "kept"}),
+            "{target}"
+        );
+        let annotations = metadata["annotations"].as_object().unwrap();
+        assert!(!annotations.contains_key("owner"), "{target}");
+        assert_eq!(annotations["theirs"], "kept", "{target}");
+        assert_eq!(metadata["generation"], generation, "{target}: no new pods");
+        let writes = scene.stub.world().writes();
+        scene.succeeds("1");
+        assert_eq!(scene.stub.world().writes(), writes, "{target}");
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use crate::rollout::Scene;
 use crate::stub::Behaviour;
+use crate::support::scene::Scene;
 
 /// A part of every secret of the stub.
 const MARK: &str = "VERYSECRET";
@@ -30,6 +30,7 @@ fn no_secret_in_any_object_log_error_or_file() {
             said.push(output.stdout);
             said.push(output.stderr);
         };
+        scene.stub.world().reachable = true;
         deploy(&scene, "1");
         scene.behaves("2", Behaviour::NeverReady);
         scene.deadline = "3";
@@ -46,7 +47,26 @@ fn no_secret_in_any_object_log_error_or_file() {
                 !call.body.contains(MARK) && !call.target.contains(MARK),
                 "{target}: {call:?}"
             );
+            // Credentials go to those who gave them, and not to the model.
+            let apis = ["/apis/", "/api/v1/", "/seldon-deploy/", "/auth/"];
+            let to_an_api = apis.iter().any(|api| call.target.starts_with(api));
+            let credentials = call.header("authorization");
+            assert!(
+                to_an_api || credentials.is_empty(),
+                "{target}: {}",
+                call.target
+            );
         }
+        let asked = scene
+            .stub
+            .world()
+            .log
+            .iter()
+            .any(|call| call.target.contains("metadata"));
+        assert!(
+            asked || target != "seldon-deploy",
+            "the model was not asked"
+        );
         for file in scene.pfs.out() {
             let text = fs::read_to_string(scene.pfs.path("out").join(&file)).unwrap();
             assert!(!text.contains(MARK), "{target}: {file}");

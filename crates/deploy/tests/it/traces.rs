@@ -4,8 +4,8 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::rollout::Scene;
 use crate::stub::World;
+use crate::support::scene::Scene;
 
 /// The requests of the recorded scenes of these names, of the newest client.
 fn recorded(scenes: &[&str]) -> Vec<Value> {

@@ -127,6 +127,10 @@ fn understand(action: &str, error: Error) -> TargetError {
                     action,
                     reason: conflict(&status),
                 },
+                403 if status.message.contains("forbidden: User") => TargetError::Refused {
+                    action,
+                    reason: format!("{reason}; grant what pipelines/deploy-rbac.yaml lists"),
+                },
                 408 | 409 | 429 | 500.. => TargetError::Transient { action, reason },
                 _ => TargetError::Refused { action, reason },
             }

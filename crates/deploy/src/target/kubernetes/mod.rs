@@ -195,8 +195,8 @@ impl Target for Kubernetes {
         }
     }
 
-    async fn rehearse(&self, object: &Value) -> Result<(), TargetError> {
-        self.apply(object, true).await.map(|_| ())
+    async fn rehearse(&self, object: &Value) -> Result<Value, TargetError> {
+        self.apply(object, true).await
     }
 
     async fn write(&self, object: &Value, _live: Option<&Value>) -> Result<Value, TargetError> {

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::{ModelService, Target, TargetError};
 use crate::json::set;
 use crate::rollout::{Expected, Seen, Status};
+use crate::wanted::forgotten;
 use api::Api;
 
 pub use detectors::DetectorChange;
@@ -94,7 +95,11 @@ fn replacement(object: &Value, live: &Value) -> Value {
         let pointer = format!("/metadata/{key}");
         let map = |object: &Value| object.pointer(&pointer).and_then(Value::as_object).cloned();
         let mut merged = map(&body).unwrap_or_default();
-        merged.retain(|key, _| !key.starts_with("model/") && !key.starts_with("pachyderm-seldon/"));
+        let forgotten = forgotten(object, live, key);
+        merged.retain(|key, _| {
+            let ours = key.starts_with("model/") || key.starts_with("pachyderm-seldon/");
+            !ours && !forgotten.contains(key)
+        });
         merged.extend(map(object).unwrap_or_default());
         set(&mut body, "/metadata", key, Value::Object(merged));
     }
@@ -123,8 +128,8 @@ impl Target for SeldonDeploy {
         }
     }
 
-    async fn rehearse(&self, _object: &Value) -> Result<(), TargetError> {
-        Ok(())
+    async fn rehearse(&self, object: &Value) -> Result<Value, TargetError> {
+        Ok(object.clone())
     }
 
     async fn write(&self, object: &Value, live: Option<&Value>) -> Result<Value, TargetError> {

@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::world::deployment_name;
+use super::track::deployment_name;
 use super::{Call, World, json as reply};
 
 /// Answers of a predictor in a second.
@@ -19,6 +19,14 @@ fn errors(world: &World, version: &str, requests: u64) -> u64 {
             .copied()
             .unwrap_or_default()
         / 100
+}
+
+/// The bound, in seconds, below which all answers of a version are.
+fn bound(world: &World, version: &str) -> &'static str {
+    match world.slow.contains(version) {
+        true => "0.5",
+        false => "0.005",
+    }
 }
 
 /// The text that serve gives at `/metrics`.
@@ -44,12 +52,13 @@ pub(crate) fn of_pod(world: &World, pod: &str) -> Option<String> {
     };
     let errors = errors(world, version, requests);
     let good = requests - errors;
+    let bound = bound(world, version);
     Some(format!(
         "# TYPE serve_requests_total counter\n\
          serve_requests_total{{code=\"200\",method=\"predict\",protocol=\"seldon\"}} {good}\n\
          serve_requests_total{{code=\"500\",method=\"predict\",protocol=\"seldon\"}} {errors}\n\
          serve_requests_total{{code=\"200\",method=\"health\",protocol=\"seldon\"}} 12345\n\
-         serve_request_seconds_bucket{{method=\"predict\",protocol=\"seldon\",le=\"0.005\"}} {requests}\n\
+         serve_request_seconds_bucket{{method=\"predict\",protocol=\"seldon\",le=\"{bound}\"}} {requests}\n\
          serve_request_seconds_bucket{{method=\"predict\",protocol=\"seldon\",le=\"+Inf\"}} {requests}\n"
     ))
 }
@@ -73,7 +82,10 @@ pub(crate) fn prometheus(world: &World, call: &Call) -> Response<Body> {
     let series = |value: &str, count: u64| json!({"metric": {&by: value}, "value": [0.0, count.to_string()]});
     let result: Vec<Value> = match by.as_str() {
         "code" => vec![series("200", requests - errors), series("500", errors)],
-        "le" => vec![series("0.005", requests), series("+Inf", requests)],
+        "le" => vec![
+            series(bound(world, &version), requests),
+            series("+Inf", requests),
+        ],
         _ => return reply(400, &json!({"status": "error", "error": "parse error"})),
     };
     reply(

@@ -5,12 +5,19 @@
 //! Core 1.18.2 on an API server 1.32, and what was recorded of the client
 //! seldon-deploy-sdk; the quirks are kept, as the tests are about them.
 
+mod apply;
+mod bare;
 mod kubernetes;
 mod metrics;
 mod model;
+mod owners;
 mod platform;
+pub(crate) mod rights;
 mod rules;
 mod serving;
+mod status;
+mod track;
+mod workloads;
 mod world;
 
 use std::net::SocketAddr;
@@ -30,6 +37,9 @@ pub(crate) use world::World;
 
 /// The bearer token that the stub Kubernetes API takes at first.
 pub(crate) const TOKEN: &str = "kubernetes-token-one-VERYSECRET";
+
+/// The bearer token of somebody who may do everything.
+pub(crate) const ADMIN_TOKEN: &str = "kubernetes-token-of-an-admin";
 
 /// The secret of the client `sd-api`.
 pub(crate) const CLIENT_SECRET: &str = "sd-api-secret-VERYSECRET";
@@ -58,6 +68,10 @@ impl Call {
 
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    pub(crate) fn is_watch(&self) -> bool {
+        ["1", "true"].contains(&self.query("watch"))
     }
 
     /// The value of a query parameter.
@@ -108,12 +122,17 @@ impl Stub {
 
     /// A kubeconfig for this stub, whose token stands in a file.
     pub(crate) fn kubeconfig(&self, token_file: &std::path::Path) -> String {
+        self.kubeconfig_of(&serde_json::json!({"tokenFile": token_file}))
+    }
+
+    /// A kubeconfig of this user.
+    pub(crate) fn kubeconfig_of(&self, user: &Value) -> String {
         serde_json::json!({
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": "stub",
             "clusters": [{"name": "stub", "cluster": {"server": self.url()}}],
-            "users": [{"name": "stub", "user": {"tokenFile": token_file}}],
+            "users": [{"name": "stub", "user": user}],
             "contexts": [{
                 "name": "stub",
                 "context": {"cluster": "stub", "user": "stub", "namespace": "seldon"},
@@ -151,7 +170,7 @@ async fn answer(
         }
         return rules::respond(&answer, &call);
     }
-    if call.query("watch") == "1" || call.query("watch") == "true" {
+    if call.is_watch() {
         return kubernetes::watch(&world, &call).await;
     }
     act(&world, &call)

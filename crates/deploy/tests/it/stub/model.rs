@@ -69,7 +69,7 @@ pub(crate) fn moment(
     let up = !new_pods || ready_at.is_some_and(|ready| at >= ready);
     let old_gone = !had_old || ready_at.is_some_and(|ready| at >= ready + OLD_POD_GONE);
     let exists = new_pods && at >= NEW_POD && behaviour != Behaviour::Invalid;
-    let given_up = exists && !up && elapsed >= deadline;
+    let given_up = exists && ready_at.is_none() && elapsed >= deadline;
     let old_serves = had_old && (!new_pods || !old_gone || !up);
     let state = match (behaviour, at) {
         (_, ..NOTICED) if had_old => "Available",

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::{Call, World, json as reply, kubernetes};
+use super::{Call, World, apply, json as reply};
 
 const REALM: &str = "/auth/realms/deploy-realm";
 const API: &str = "/seldon-deploy/api/v1alpha1";
@@ -55,7 +55,7 @@ pub(crate) fn answer(world: &mut World, call: &Call) -> Response<Body> {
 }
 
 fn provider(world: &mut World, call: &Call, below: &str) -> Response<Body> {
-    let issuer = format!("http://{}{REALM}", world.address);
+    let issuer = format!("{}{REALM}", world.public_url);
     let endpoint = "/protocol/openid-connect/token";
     if below == "/.well-known/openid-configuration" {
         let document = json!({"issuer": issuer, "token_endpoint": format!("{issuer}{endpoint}")});
@@ -137,7 +137,7 @@ fn all(world: &mut World, call: &Call, namespace: &str) -> Response<Body> {
 }
 
 fn store(world: &mut World, key: &str, object: Value) -> Response<Body> {
-    match kubernetes::webhook(&object) {
+    match apply::webhook(&object) {
         Some(refusal) => failure(
             400,
             &format!("admission webhook denied the request: {refusal}"),

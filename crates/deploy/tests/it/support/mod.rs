@@ -1,5 +1,7 @@
 //! What several tests share.
 pub(crate) mod crd;
+pub(crate) mod scene;
+pub(crate) mod tls;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,15 @@ impl Pfs {
         fs::create_dir(pfs.path("out")).unwrap();
         fs::write(pfs.path("data/model-info.yaml"), model_info).unwrap();
         pfs
+    }
+
+    /// Makes this version the one to deploy.
+    pub(crate) fn set_version(&self, version: &str) {
+        let info = format!(
+            "name: iris\nversion: '{version}'\npipeline: iris-model\nrepo: iris-data\n\
+             uri: s3://bucket/{version}/model\n"
+        );
+        fs::write(self.path("data/model-info.yaml"), info).unwrap();
     }
 
     pub(crate) fn path(&self, below: &str) -> PathBuf {

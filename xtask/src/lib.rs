@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod backbone;
 mod bench;
 mod bump;
 mod cargo;
@@ -13,6 +14,7 @@ mod descriptor;
 mod images;
 mod interrupt;
 mod local;
+mod pipelines;
 mod process;
 mod programs;
 #[cfg(test)]
@@ -20,6 +22,8 @@ mod reference;
 mod refs;
 mod registry;
 mod report;
+mod secrets;
+mod shares;
 mod workspace;
 
 use workspace::Workspace;
@@ -38,7 +42,9 @@ enum Command {
     Images(images::Args),
     Bump(bump::Args),
     Check(check::Args),
+    Pipelines(pipelines::Args),
     Local(local::Args),
+    Backbone(backbone::Args),
     Bench(bench::Args),
     Completions(completions::Args),
 }
@@ -63,7 +69,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Images(args) => args.run(&workspace),
         Command::Bump(args) => args.run(&workspace),
         Command::Check(args) => args.run(&workspace),
+        Command::Pipelines(args) => args.run(&workspace),
         Command::Local(args) => args.run(&workspace),
+        Command::Backbone(args) => args.run(&workspace),
         Command::Bench(args) => args.run(&workspace),
         Command::Completions(args) => args.run(),
     }

@@ -1,6 +1,7 @@
 //! Runs a child process with a time limit and keeps all that it printed.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
@@ -45,12 +46,20 @@ impl Finished {
     }
 }
 
+/// What a child process reads.
+pub(crate) enum Input<'a> {
+    Nothing,
+    File(&'a Path),
+    /// A text that is on no disk.
+    Text(String),
+}
+
 /// What to run, and under which conditions.
 pub(crate) struct Task<'a> {
     pub(crate) command: Command,
     /// Shown on a terminal while it runs: verb and object.
     pub(crate) doing: Option<(&'a str, &'a str)>,
-    pub(crate) stdin: Option<&'a Path>,
+    pub(crate) stdin: Input<'a>,
     /// stderr is written here, stdout beside it with the suffix `.out`.
     pub(crate) log: PathBuf,
     pub(crate) limit: Duration,
@@ -72,11 +81,12 @@ impl Task<'_> {
             fs::create_dir_all(folder)
                 .with_context(|| format!("cannot make {}", folder.display()))?;
         }
-        let stdin = match self.stdin {
-            Some(path) => File::open(path)
+        let stdin = match &self.stdin {
+            Input::File(path) => File::open(path)
                 .with_context(|| format!("cannot read {}", path.display()))?
                 .into(),
-            None => Stdio::null(),
+            Input::Text(_) => Stdio::piped(),
+            Input::Nothing => Stdio::null(),
         };
         self.command.stdin(stdin);
         self.command.stdout(create(&out)?);
@@ -103,9 +113,12 @@ impl Task<'_> {
             .command
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
+        if let (Input::Text(text), Some(mut stdin)) = (&self.stdin, child.stdin.take()) {
+            let text = text.clone();
+            // A child that does not read it says itself what is wrong.
+            thread::spawn(move || stdin.write_all(text.as_bytes()));
+        }
         let start = Instant::now();
-        // Most commands end within milliseconds, some last minutes.
-        let mut pause = Duration::from_millis(1);
         loop {
             if let Some(status) = child.try_wait()? {
                 let interrupted = interrupt::requested() && !status.success();
@@ -128,8 +141,10 @@ impl Task<'_> {
                 let seconds = start.elapsed().as_secs();
                 report::progress(verb, format_args!("{text} ({seconds} s)"));
             }
-            thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(50));
+            // Most commands end within milliseconds, some last minutes: looking
+            // costs a twentieth of the time at most.
+            let pause = start.elapsed() / 20;
+            thread::sleep(pause.clamp(Duration::from_millis(1), Duration::from_millis(50)));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
-use xshell::{Shell, cmd};
+use xshell::{Cmd, Shell, cmd};
 
 use crate::workspace::Workspace;
 
@@ -37,16 +37,36 @@ pub(crate) fn build_for(workspace: &Workspace, names: &[&str], target: &str) -> 
     let binaries: Vec<String> = names.iter().map(|name| format!("--bin={name}")).collect();
     let folder = target_folder(workspace)?;
     let cargo = cargo();
-    cmd!(
+    let build = cmd!(
         sh,
         "{cargo} build --release --locked --target {target} {packages...} {binaries...}"
-    )
-    .env("CARGO_ENCODED_RUSTFLAGS", flags(&sh, workspace)?)
-    .env("CARGO_TARGET_DIR", &folder)
-    .quiet()
-    .run()
-    .context("the programs do not compile")?;
+    );
+    without_the_caller(build)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(&sh, workspace)?)
+        .env("CARGO_TARGET_DIR", &folder)
+        .quiet()
+        .run()
+        .context("the programs do not compile")?;
     Ok(folder.join(target).join("release"))
+}
+
+/// Compiles `names` without optimisation, to ask them what they take, and gives
+/// the folder they lie in.
+///
+/// # Errors
+/// When cargo fails; it has said why.
+pub(crate) fn build_to_ask(workspace: &Workspace, names: &[&str]) -> Result<PathBuf> {
+    let sh = Shell::new()?;
+    sh.change_dir(&workspace.root);
+    let packages = names.iter().map(|name| format!("--package={name}"));
+    let packages: Vec<String> = packages.collect();
+    let cargo = cargo();
+    let build = cmd!(sh, "{cargo} build --quiet --locked --bins {packages...}");
+    without_the_caller(build)
+        .quiet()
+        .run()
+        .context("the programs do not compile")?;
+    Ok(target_folder(workspace)?.join("debug"))
 }
 
 /// The folder that cargo writes to, absolute.
@@ -88,6 +108,18 @@ fn flags(sh: &Shell, workspace: &Workspace) -> Result<String> {
     flags.push(remap(&workspace.root, "/workspace"));
     // How cargo takes flags that may hold blanks.
     Ok(flags.join("\x1f"))
+}
+
+/// Removes what `cargo run` tells xtask of itself. Build scripts that watch these
+/// variables (that of ring does) would run anew, and all that is built on them,
+/// whenever xtask is started in another way.
+fn without_the_caller(command: Cmd<'_>) -> Cmd<'_> {
+    let names = std::env::vars_os().map(|(name, _)| name);
+    let of_xtask = names.filter(|name| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    });
+    of_xtask.fold(command, Cmd::env_remove)
 }
 
 /// The cargo that runs xtask, or any.

@@ -336,3 +336,102 @@ fn two_bumps_at_once_do_not_mix() {
     );
     assert_eq!(tree(root.path()).len(), tree(&here().join("base")).len());
 }
+
+fn git(root: &Path, words: &[&str]) -> String {
+    let mut command = Command::new("git");
+    command
+        .current_dir(root)
+        .args(["-c", "user.name=Test", "-c", "user.email=test@example.org"]);
+    let output = command.args(words).output().unwrap();
+    assert!(output.status.success(), "{words:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_commit_holds_the_bump_and_nothing_else() {
+    let root = workspace();
+    let root = root.path();
+    git(root, &["init", "--quiet"]);
+    for (key, value) in [
+        ("user.name", "Test"),
+        ("user.email", "test@example.org"),
+        ("commit.gpgsign", "false"),
+    ] {
+        git(root, &["config", key, value]);
+    }
+    git(root, &["add", "--all"]);
+    git(root, &["commit", "--quiet", "--message", "x"]);
+
+    // A file that the bump would change holds something else already.
+    let descriptor = "pipelines/iris/deployment-pipeline.json";
+    let text = fs::read_to_string(root.join(descriptor)).unwrap();
+    fs::write(root.join(descriptor), format!("{text}\n")).unwrap();
+    fs::write(root.join("notes"), "mine").unwrap();
+    let before = tree(root);
+    let refused = bump(root, "serve --commit");
+    let said = printed(root, &refused);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains(&format!("not committed yet: {descriptor}"))
+            && said.contains("--allow-dirty"),
+        "{said}"
+    );
+    assert_eq!(tree(root), before);
+
+    let output = bump(root, "serve --commit --allow-dirty");
+    let said = printed(root, &output);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("Committed Raise serve to 0.0.2"), "{said}");
+    let message = git(root, &["log", "-1", "--format=%B"]);
+    assert!(message.starts_with("Raise serve to 0.0.2\n\n"), "{message}");
+    assert!(message.contains("These pipelines name it"), "{message}");
+    let files = git(root, &["show", "--name-only", "--format=", "HEAD"]);
+    let files: Vec<&str> = files.lines().collect();
+    assert_eq!(files, ["Cargo.lock", "crates/serve/Cargo.toml", descriptor]);
+    // What is no part of the bump stays as it was.
+    assert_eq!(git(root, &["status", "--porcelain"]), "?? notes\n");
+    let again = bump(root, "serve --commit");
+    assert!(again.status.success(), "{}", printed(root, &again));
+    assert_eq!(git(root, &["rev-list", "--count", "HEAD"]), "3\n");
+}
+
+#[test]
+#[ignore = "needs root, to mount a tmpfs"]
+fn a_full_disk_leaves_every_file_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let mount = |words: &[&str]| Command::new(words[0]).args(&words[1..]).arg(root).status();
+    let mounted = mount(&["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs"]);
+    assert!(mounted.unwrap().success());
+    let result = std::panic::catch_unwind(|| {
+        lay(&here().join("base"), root);
+        let text = format!(
+            "{{\"pipeline\":{{\"name\":\"x\"}},\"transform\":{{\"image\":\"{SERVE}0.0.1\"}}}}{}",
+            " ".repeat(3000)
+        );
+        for number in 0..200 {
+            fs::write(root.join(format!("pipelines/{number}.json")), &text).unwrap();
+        }
+        let filler = root.join("filler");
+        fs::write(&filler, vec![0; 4 << 20]).unwrap_err();
+        let full = fs::metadata(&filler).unwrap().len();
+        // No room at all, then room for some of the files and not for all.
+        for room in [0, 400 << 10] {
+            let file = fs::OpenOptions::new().write(true).open(&filler).unwrap();
+            file.set_len(full - room).unwrap();
+            let before = tree(root);
+            let output = bump(root, "serve");
+            let said = printed(root, &output);
+            assert_eq!(output.status.code(), Some(1), "{room}: {said}");
+            for words in ["No space left on device", "no file was changed"] {
+                assert!(said.contains(words), "{room}: {said}");
+            }
+            assert_eq!(tree(root), before, "{room}");
+        }
+        fs::remove_file(&filler).unwrap();
+        let output = bump(root, "serve");
+        assert!(output.status.success(), "{}", printed(root, &output));
+    });
+    mount(&["umount"]).unwrap();
+    result.unwrap();
+}

@@ -16,5 +16,9 @@ mod containers;
 mod jobs;
 #[path = "local/killed.rs"]
 mod killed;
+#[path = "local/questions.rs"]
+mod questions;
+#[path = "local/scenarios.rs"]
+mod scenarios;
 #[path = "local/serving.rs"]
 mod serving;

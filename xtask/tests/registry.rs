@@ -8,16 +8,19 @@
 )]
 
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+#[path = "registry/login.rs"]
+mod login;
 #[path = "registry/server.rs"]
 mod server;
 #[path = "images/support.rs"]
 mod support;
+#[path = "registry/tokens.rs"]
+mod tokens;
 
 use server::{Proxy, Registry, Trouble};
 use support::{Fixture, fail, succeed, talk};
@@ -169,47 +172,6 @@ fn the_image_is_what_the_contract_says() {
         .map(|package| package.name.as_str())
         .collect();
     assert_eq!(names, ["serve", "shared"]);
-}
-
-fn login(folder: &Path, registry: &Registry, password: &str) -> Output {
-    let mut command = Command::new("docker");
-    command.env("DOCKER_CONFIG", folder);
-    command.args([
-        "login",
-        "--username",
-        "me",
-        "--password",
-        password,
-        &registry.host(),
-    ]);
-    command.output().unwrap()
-}
-
-#[test]
-#[ignore = "needs docker and docker-registry"]
-fn a_login_is_asked_for_and_used() {
-    let registry = Registry::with_login("me", "p\"a\\ss");
-    let fixture = Fixture::new(&["serve"], &registry.host());
-    let config = tempfile::tempdir().unwrap();
-    let push = || {
-        let mut command = fixture.xtask("images --push");
-        command.env("DOCKER_CONFIG", config.path());
-        command
-    };
-    let said = fail(push());
-    assert!(
-        said.contains(&format!("docker login {}", registry.host())),
-        "{said}"
-    );
-    assert!(login(config.path(), &registry, "p\"a\\ss").status.success());
-    let output = succeed(push());
-    assert!(!talk(&output).contains("p\"a"), "{}", talk(&output));
-    let logs = fixture.root().join("target/xtask/logs");
-    for log in fs::read_dir(logs).unwrap() {
-        let log = fs::read_to_string(log.unwrap().path()).unwrap();
-        assert!(!log.contains("p\"a"), "{log}");
-    }
-    assert!(talk(&succeed(push())).contains("published already"));
 }
 
 #[test]

@@ -88,3 +88,11 @@ fn print(what: &str, time: Duration, target: Option<Duration>) -> Result<()> {
     )?;
     Ok(())
 }
+
+/// A line that relates a time to that of its peer.
+fn ratio(what: &str, time: Duration, peer: Duration) -> Result<()> {
+    let ratio = time.as_secs_f64() / peer.as_secs_f64().max(f64::MIN_POSITIVE);
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{what:50} {ratio:8.2} x")?;
+    Ok(())
+}

@@ -5,6 +5,7 @@ use std::fs;
 use anyhow::Result;
 
 use super::Problem;
+use crate::images::containerfile;
 use crate::workspace::Workspace;
 
 /// Adds what is wrong with `containers/`.
@@ -59,14 +60,10 @@ fn strangers(workspace: &Workspace, problems: &mut Vec<Problem>) -> Result<()> {
 /// Lines and messages of what breaks the image's contract: from nothing, one
 /// program in the root, started as such by a user with a number.
 fn dockerfile(text: &str, name: &str) -> Vec<(Option<usize>, String)> {
-    let lines = text.lines().enumerate();
+    let lines = containerfile::instructions(text);
     let lines: Vec<(usize, &str, &str)> = lines
-        .map(|(index, line)| (index + 1, line.trim()))
-        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
-        .filter_map(|(number, line)| {
-            let (word, rest) = line.split_once(char::is_whitespace)?;
-            Some((number, word, rest.trim()))
-        })
+        .iter()
+        .map(|one| (one.line, one.word.as_str(), one.rest.as_str()))
         .collect();
     let mut found = Vec::new();
     let program = format!("{name} /{name}");
@@ -76,9 +73,7 @@ fn dockerfile(text: &str, name: &str) -> Vec<(Option<usize>, String)> {
         ("COPY", &program),
         ("ENTRYPOINT", &entry),
     ] {
-        let mut such = lines
-            .iter()
-            .filter(|(_, key, _)| key.eq_ignore_ascii_case(word));
+        let mut such = lines.iter().filter(|(_, key, _)| *key == word);
         match (such.next(), such.next()) {
             (Some((_, _, rest)), None) if *rest == wanted => {}
             (Some((line, _, rest)), None) => {
@@ -91,9 +86,7 @@ fn dockerfile(text: &str, name: &str) -> Vec<(Option<usize>, String)> {
             (_, Some((line, ..))) => found.push((Some(*line), format!("a second {word}"))),
         }
     }
-    let user = lines
-        .iter()
-        .find(|(_, word, _)| word.eq_ignore_ascii_case("USER"));
+    let user = lines.iter().find(|(_, word, _)| *word == "USER");
     match user {
         Some((_, _, user)) if is_plain_user(user) => {}
         Some((line, _, user)) => found.push((
@@ -102,13 +95,9 @@ fn dockerfile(text: &str, name: &str) -> Vec<(Option<usize>, String)> {
         )),
         None => found.push((None, "there is no USER, and root it must not be".to_owned())),
     }
-    let workdir = lines
-        .iter()
-        .find(|(_, word, _)| word.eq_ignore_ascii_case("WORKDIR"));
-    found.extend(workdir.map(|(line, ..)| {
-        let message = "WORKDIR makes a folder that differs from build to build";
-        (Some(*line), message.to_owned())
-    }));
+    if let (true, Err(error)) = (found.is_empty(), containerfile::config(text, name)) {
+        found.push((None, format!("{error:#}")));
+    }
     found
 }
 
@@ -143,7 +132,7 @@ mod tests {
             ("USER 8888:0", "", "no USER"),
             ("USER 8888:0", "USER 0", "other than 0"),
             ("USER 8888:0", "USER nobody", "other than 0"),
-            ("USER 8888:0", "USER 1\nWORKDIR /x", "WORKDIR"),
+            ("USER 8888:0", "USER 1\nWORKDIR /x", "line 4: WORKDIR /x"),
             ("USER 8888:0", "USER 1\nCOPY x /x", "a second COPY"),
         ] {
             let found = dockerfile(&GOOD.replace(from, to), "serve");

@@ -1,9 +1,11 @@
 //! `cargo xtask check`.
 
 mod containers;
+mod descriptors;
 mod published;
 mod references;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::io::Write;
@@ -18,6 +20,9 @@ use crate::report;
 use crate::workspace::Workspace;
 
 /// Check that crates, lock file, containers and pipelines agree.
+///
+/// Pipelines are checked for all that Pachyderm would refuse, and for commands and
+/// arguments that the programs do not know: these are compiled and asked.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask check           all problems, each with file, line and JSON path
@@ -77,6 +82,7 @@ pub(crate) fn run(
     lock_file(workspace, &mut problems)?;
     containers::check(workspace, &mut problems)?;
     let descriptors = references::check(workspace, &place, &mut problems)?;
+    descriptors::check(workspace, &mut problems)?;
     if ask_registries {
         published::check(&descriptors, &mut problems);
     }
@@ -91,6 +97,19 @@ pub(crate) fn run(
         report::error(report::count(problems.len(), "problem"));
         Ok(ExitCode::FAILURE)
     }
+}
+
+/// The images that some files name and no registry holds.
+///
+/// # Errors
+/// When a file cannot be read.
+pub(crate) fn unpublished(workspace: &Workspace, files: &BTreeSet<String>) -> Result<Vec<Problem>> {
+    let place = PlaceArgs::default().unchecked(workspace);
+    let mut descriptors = references::check(workspace, &place, &mut Vec::new())?;
+    descriptors.retain(|descriptor| files.contains(&descriptor.path.display().to_string()));
+    let mut problems = Vec::new();
+    published::check(&descriptors, &mut problems);
+    Ok(problems)
 }
 
 fn lock_file(workspace: &Workspace, problems: &mut Vec<Problem>) -> Result<()> {

@@ -4,10 +4,14 @@
 //! one or several descriptors in a file) and refuses more than it does: duplicate
 //! keys, and comments or trailing commas in JSON.
 
+mod order;
+mod places;
+mod rules;
 mod schema;
 mod strict;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,6 +19,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
+
+pub(crate) use self::order::ordered;
+use self::places::Places;
+use self::rules::typed;
+use crate::registry;
 
 /// The branch that is meant where a descriptor names none.
 pub(crate) const DEFAULT_BRANCH: &str = "master";
@@ -27,10 +36,37 @@ pub(crate) const DEFAULT_PROJECT: &str = "default";
 pub(crate) struct Descriptor {
     /// The file.
     pub(crate) file: PathBuf,
+    /// Its number in the file, from 0.
+    index: usize,
     /// All fields that are set, in `snake_case`.
     pub(crate) fields: Value,
     /// The fields that say what is run on what.
     pub(crate) spec: Spec,
+}
+
+/// Something that is wrong with a file.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    pub(crate) file: PathBuf,
+    /// Counted from 1.
+    pub(crate) line: Option<usize>,
+    /// As in `input.cross[1].pfs.glob`; none for the whole file.
+    pub(crate) path: Option<String>,
+    pub(crate) what: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(f, "{line}:")?;
+        }
+        match self.path.as_deref() {
+            None => write!(f, " {}", self.what),
+            Some("") => write!(f, " the descriptor {}", self.what),
+            Some(path) => write!(f, " {path} {}", self.what),
+        }
+    }
 }
 
 /// What is run on what. Other fields stay in [`Descriptor::fields`].
@@ -39,6 +75,8 @@ pub(crate) struct Spec {
     pub(crate) pipeline: Name,
     pub(crate) input: Input,
     pub(crate) transform: Transform,
+    #[serde(default)]
+    pub(crate) parallelism_spec: Parallelism,
     pub(crate) datum_tries: Option<u32>,
     pub(crate) datum_timeout: Option<String>,
     pub(crate) job_timeout: Option<String>,
@@ -67,9 +105,36 @@ pub(crate) enum Input {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct PfsInput {
     name: Option<String>,
+    pub(crate) project: Option<String>,
     pub(crate) repo: String,
     pub(crate) branch: Option<String>,
     pub(crate) glob: String,
+    pub(crate) join_on: Option<String>,
+    #[serde(default)]
+    pub(crate) outer_join: bool,
+    pub(crate) group_by: Option<String>,
+    #[serde(default)]
+    pub(crate) lazy: bool,
+    #[serde(default)]
+    pub(crate) empty_files: bool,
+    /// Its content does not let a datum be processed again.
+    #[serde(default)]
+    pub(crate) reference: bool,
+    #[serde(default)]
+    propagation_spec: Propagation,
+}
+
+/// Whether a commit of the input starts a job.
+#[derive(Debug, Clone, Default, Deserialize)]
+struct Propagation {
+    #[serde(default)]
+    never: bool,
+}
+
+/// How many workers a pipeline has.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Parallelism {
+    constant: Option<usize>,
 }
 
 /// The program that makes the output.
@@ -79,6 +144,11 @@ pub(crate) struct Transform {
     pub(crate) cmd: Vec<String>,
     #[serde(default)]
     pub(crate) stdin: Vec<String>,
+    /// Run after each failed attempt, if it is not empty.
+    #[serde(default)]
+    pub(crate) err_cmd: Vec<String>,
+    #[serde(default)]
+    pub(crate) err_stdin: Vec<String>,
     #[serde(default)]
     pub(crate) env: BTreeMap<String, String>,
     #[serde(default)]
@@ -86,6 +156,8 @@ pub(crate) struct Transform {
     #[serde(default)]
     pub(crate) accept_return_code: Vec<i32>,
     pub(crate) working_dir: Option<String>,
+    /// Who the program runs as, where it is not the image's own user.
+    pub(crate) user: Option<String>,
 }
 
 /// A Kubernetes secret that the program is given.
@@ -94,6 +166,8 @@ pub(crate) struct Secret {
     pub(crate) name: String,
     pub(crate) key: Option<String>,
     pub(crate) env_var: Option<String>,
+    /// The folder that shows each key as a file.
+    pub(crate) mount_path: Option<String>,
 }
 
 impl PfsInput {
@@ -105,6 +179,18 @@ impl PfsInput {
     /// The branch that is read.
     pub(crate) fn branch(&self) -> &str {
         self.branch.as_deref().unwrap_or(DEFAULT_BRANCH)
+    }
+
+    /// Whether a new commit of the repo starts a job.
+    pub(crate) fn propagates(&self) -> bool {
+        !self.propagation_spec.never
+    }
+}
+
+impl Parallelism {
+    /// The number of workers, at least one.
+    pub(crate) fn workers(&self) -> usize {
+        self.constant.unwrap_or(1).max(1)
     }
 }
 
@@ -127,6 +213,50 @@ impl Descriptor {
     pub(crate) fn name(&self) -> &str {
         &self.spec.pipeline.name
     }
+
+    /// Whether its image is called `name`, in any registry.
+    pub(crate) fn runs(&self, name: &str) -> bool {
+        let (_, repository, _) = registry::parts(&self.spec.transform.image);
+        repository.rsplit('/').next() == Some(name)
+    }
+
+    /// A finding at one of its fields.
+    pub(crate) fn finding(&self, path: &str, what: String) -> Finding {
+        let text = fs::read_to_string(&self.file).unwrap_or_default();
+        Finding {
+            file: self.file.clone(),
+            line: Some(Places::of(&text).line(self.index, path)),
+            path: Some(path.to_owned()),
+            what,
+        }
+    }
+
+    /// The project that the descriptor names.
+    pub(crate) fn project(&self) -> Option<&str> {
+        let project = self.fields.pointer("/pipeline/project/name");
+        project.and_then(Value::as_str)
+    }
+}
+
+/// The folders of `pipelines/` that hold a use case.
+///
+/// # Errors
+///
+/// When the folder cannot be read.
+pub(crate) fn use_cases(root: &Path) -> Result<Vec<String>> {
+    let folder = root.join("pipelines");
+    let entries =
+        fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.path().is_dir() && name != "secrets" {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// Reads all descriptors of a folder: its `*.json` and `*-pipeline.yaml` files.
@@ -137,6 +267,24 @@ impl Descriptor {
 /// When the folder cannot be read, holds no descriptor, or a descriptor is wrong;
 /// all findings of all files are told at once.
 pub(crate) fn read_folder(folder: &Path) -> Result<Vec<Descriptor>> {
+    let (descriptors, findings) = examine(folder)?;
+    if !findings.is_empty() {
+        let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        bail!("{}", findings.join("\n"));
+    }
+    if descriptors.is_empty() {
+        bail!("{} holds no pipeline descriptor (*.json)", folder.display());
+    }
+    Ok(descriptors)
+}
+
+/// The descriptors of a folder that can be read, and all that is wrong with the
+/// others.
+///
+/// # Errors
+///
+/// When the folder cannot be read.
+pub(crate) fn examine(folder: &Path) -> Result<(Vec<Descriptor>, Vec<Finding>)> {
     let entries =
         fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut files = Vec::new();
@@ -152,16 +300,10 @@ pub(crate) fn read_folder(folder: &Path) -> Result<Vec<Descriptor>> {
     for file in &files {
         match read_file(file) {
             Ok(read) => descriptors.extend(read),
-            Err(error) => findings.push(format!("{error:#}")),
+            Err(found) => findings.extend(found),
         }
     }
-    if !findings.is_empty() {
-        bail!("{}", findings.join("\n"));
-    }
-    if descriptors.is_empty() {
-        bail!("{} holds no pipeline descriptor (*.json)", folder.display());
-    }
-    Ok(descriptors)
+    Ok((descriptors, findings))
 }
 
 fn is_descriptor(path: &Path) -> bool {
@@ -172,30 +314,56 @@ fn is_descriptor(path: &Path) -> bool {
     })
 }
 
-fn read_file(file: &Path) -> Result<Vec<Descriptor>> {
-    let text =
-        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let documents = parse(file, &text).with_context(|| file.display().to_string())?;
-    let mut descriptors = Vec::new();
-    for document in documents {
-        let fields = strict::normalise(document).map_err(|findings| {
-            let place = |finding| format!("{}: {finding}", file.display());
-            anyhow::Error::msg(
-                findings
-                    .into_iter()
-                    .map(place)
-                    .collect::<Vec<_>>()
-                    .join("\n"),
-            )
-        })?;
-        let spec = typed(&fields).with_context(|| file.display().to_string())?;
-        descriptors.push(Descriptor {
+fn read_file(file: &Path) -> Result<Vec<Descriptor>, Vec<Finding>> {
+    let whole = |error: anyhow::Error| {
+        vec![Finding {
             file: file.to_owned(),
-            fields,
-            spec,
-        });
+            line: None,
+            path: None,
+            what: format!("{error:#}"),
+        }]
+    };
+    let text = fs::read_to_string(file).context("cannot be read");
+    let text = text.map_err(whole)?;
+    let documents = parse(file, &text).map_err(whole)?;
+    let places = Places::of(&text);
+    let mut descriptors = Vec::new();
+    let mut findings = Vec::new();
+    for (index, document) in documents.into_iter().enumerate() {
+        let read = strict::normalise(document).and_then(|fields| Ok((typed(&fields)?, fields)));
+        match read {
+            Ok((spec, fields)) => descriptors.push(Descriptor {
+                file: file.to_owned(),
+                index,
+                fields,
+                spec,
+            }),
+            Err(found) => findings.extend(found.into_iter().map(|finding| Finding {
+                file: file.to_owned(),
+                line: Some(places.line(index, &finding.path)),
+                path: Some(finding.path),
+                what: finding.what,
+            })),
+        }
     }
-    Ok(descriptors)
+    if findings.is_empty() {
+        Ok(descriptors)
+    } else {
+        Err(findings)
+    }
+}
+
+/// Brings a specification that a cluster holds into the form of
+/// [`Descriptor::fields`].
+///
+/// # Errors
+///
+/// When it has a field or a type that is not known here.
+pub(crate) fn normalised(spec: Value) -> Result<Value> {
+    strict::normalise(spec).map_err(|findings| {
+        let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        anyhow::Error::msg(findings.join("; "))
+    })
 }
 
 /// The objects of a file: one, an array of them, or several YAML documents.
@@ -214,38 +382,6 @@ fn parse(file: &Path, text: &str) -> Result<Vec<Value>> {
         other => vec![other],
     });
     Ok(flat.collect())
-}
-
-fn typed(fields: &Value) -> Result<Spec> {
-    let spec = Spec::deserialize(fields)?;
-    let name = &spec.pipeline.name;
-    if !is_name(name) || name.len() > 51 {
-        bail!(
-            "pipeline.name {name:?} must be 1 to 51 of A-Z, a-z, 0-9, '_', '-' \
-             and start with a letter or digit"
-        );
-    }
-    if spec.transform.cmd.is_empty() {
-        bail!("transform.cmd is empty: there is nothing to run");
-    }
-    let mut seen: Vec<&str> = Vec::new();
-    for input in spec.input.leaves() {
-        let name = input.name();
-        if !is_name(name) || name == "out" {
-            bail!("the input name {name:?} cannot be used as a folder below /pfs");
-        }
-        if !is_name(&input.repo) {
-            bail!(
-                "the repo name {:?} has characters that Pachyderm refuses",
-                input.repo
-            );
-        }
-        if seen.contains(&name) {
-            bail!("two inputs have the name {name:?}; give each its own \"name\"");
-        }
-        seen.push(name);
-    }
-    Ok(spec)
 }
 
 /// Whether Pachyderm takes `name` for a repo or pipeline.
@@ -303,6 +439,23 @@ mod tests {
         assert!(refused("a.json", &comma).contains("not JSON"));
         let twice = TRAIN.replacen('{', "{\"description\": \"a\", \"description\": \"b\",", 1);
         assert!(refused("a.json", &twice).contains("duplicate"));
+    }
+
+    #[test]
+    fn a_finding_has_its_line() {
+        let two = format!("[{TRAIN},\n{}]", TRAIN.replace("cmd", "cmdd"));
+        let message = refused("a.json", &two);
+        assert!(
+            message.contains("a.json:4: transform.cmdd is not"),
+            "{message}"
+        );
+        assert!(message.contains("did you mean \"cmd\"?"), "{message}");
+        let yaml = "pipeline: {name: y}\ninput:\n  cross:\n  - pfs: {repo: d, glob: /}\n  - pfs:\n      repo: e\n      globb: /\n";
+        let message = refused("a-pipeline.yaml", yaml);
+        assert!(
+            message.contains("a-pipeline.yaml:7: input.cross[1].pfs.globb"),
+            "{message}"
+        );
     }
 
     #[test]

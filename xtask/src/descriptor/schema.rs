@@ -228,3 +228,58 @@ static TOLERATION: Message = message(&[
 ]);
 
 static DETERMINED: Message = message(&[("workspaces", Texts)]);
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::super::strict::camel;
+    use super::*;
+
+    /// Compares a message with the definition of that name, and what it holds.
+    fn compare(schema: &Value, name: &str, message: &Message, seen: &mut BTreeSet<String>) {
+        if !seen.insert(name.to_owned()) {
+            return;
+        }
+        let definition = &schema["definitions"][name]["properties"];
+        let official: BTreeSet<String> = definition.as_object().unwrap().keys().cloned().collect();
+        let ours = message.fields.iter().map(|(field, _)| camel(field));
+        let mut ours: BTreeSet<String> = ours.collect();
+        if name == "CreatePipelineRequest" {
+            // The others that must not stand in a file are no part of the schema.
+            assert!(NEVER_IN_A_FILE.contains(&"salt"));
+            ours.insert("salt".to_owned());
+        }
+        assert_eq!(ours, official, "{name}");
+        for (field, kind) in message.fields {
+            let property = &definition[camel(field)];
+            let (message, reference) = match kind {
+                Object(message) => (message, &property["$ref"]),
+                Objects(message) => (message, &property["items"]["$ref"]),
+                _ => continue,
+            };
+            let reference = reference
+                .as_str()
+                .unwrap_or_else(|| panic!("{name}.{field}"));
+            compare(
+                schema,
+                reference.trim_start_matches("#/definitions/"),
+                message,
+                seen,
+            );
+        }
+    }
+
+    #[test]
+    #[ignore = "needs ../shared, named by SHARED_DIR"]
+    fn the_fields_are_those_of_the_official_schema() {
+        let shared = std::env::var("SHARED_DIR").expect("SHARED_DIR names the shared folder");
+        let file = format!("{shared}/schemas/pachyderm/CreatePipelineRequest.schema.json");
+        let schema: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let mut seen = BTreeSet::new();
+        compare(&schema, "CreatePipelineRequest", &REQUEST, &mut seen);
+        assert!(seen.len() > 20, "{seen:?}");
+    }
+}

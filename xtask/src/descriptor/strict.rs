@@ -1,5 +1,7 @@
 //! Brings a descriptor into one spelling and refuses what Pachyderm does not know.
 
+use std::fmt;
+
 use serde_json::{Map, Number, Value};
 
 use super::schema::{Kind, Message, NEVER_IN_A_FILE, REQUEST};
@@ -10,7 +12,7 @@ use super::schema::{Kind, Message, NEVER_IN_A_FILE, REQUEST};
 /// # Errors
 ///
 /// All findings, each with the path of the field it speaks of.
-pub(super) fn normalise(value: Value) -> Result<Value, Vec<String>> {
+pub(super) fn normalise(value: Value) -> Result<Value, Vec<Finding>> {
     let mut reader = Reader::default();
     let value = reader.object(value, &REQUEST, "");
     if reader.findings.is_empty() {
@@ -20,19 +22,36 @@ pub(super) fn normalise(value: Value) -> Result<Value, Vec<String>> {
     }
 }
 
+/// What is wrong with a field.
+#[derive(Debug)]
+pub(super) struct Finding {
+    /// As in `input.cross[1].pfs.glob`, in the spelling of the file.
+    pub(super) path: String,
+    pub(super) what: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = if self.path.is_empty() {
+            "the descriptor"
+        } else {
+            &self.path
+        };
+        write!(f, "{path} {}", self.what)
+    }
+}
+
 #[derive(Default)]
 struct Reader {
-    findings: Vec<String>,
+    findings: Vec<Finding>,
 }
 
 impl Reader {
     fn finding(&mut self, path: &str, what: &str) -> Value {
-        let path = if path.is_empty() {
-            "the descriptor"
-        } else {
-            path
-        };
-        self.findings.push(format!("{path} {what}"));
+        self.findings.push(Finding {
+            path: path.to_owned(),
+            what: what.to_owned(),
+        });
         Value::Null
     }
 
@@ -169,7 +188,8 @@ fn is_spelling(name: &str, key: &str) -> bool {
     key == name || key == camel(name)
 }
 
-fn camel(name: &str) -> String {
+/// `datumTries` of `datum_tries`.
+pub(super) fn camel(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     let mut upper = false;
     for c in name.chars() {
@@ -210,7 +230,8 @@ mod tests {
     use super::*;
 
     fn findings(value: Value) -> Vec<String> {
-        normalise(value).unwrap_err()
+        let found = normalise(value).unwrap_err();
+        found.iter().map(ToString::to_string).collect()
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Compiles, builds, checks and tags what the plan asks for.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use sha2::{Digest, Sha256};
@@ -44,6 +44,14 @@ impl Outcome {
     }
 }
 
+/// What was done, and how long it took.
+pub(crate) struct Done {
+    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) compiling: Duration,
+    /// Packing, loading, running and tagging.
+    pub(crate) imaging: Duration,
+}
+
 /// Does what the plan says, up to the tags on this machine. The records of
 /// `jobs` are those of the present images afterwards.
 ///
@@ -54,39 +62,50 @@ pub(crate) fn act(
     workspace: &Workspace,
     revision: &Revision,
     jobs: &mut [Job<'_>],
-) -> Result<Vec<Outcome>> {
+) -> Result<Done> {
+    let start = Instant::now();
     let names: Vec<&str> = jobs
         .iter()
         .filter(|job| matches!(job.action, Action::Build(_)))
         .map(|job| job.image.name.as_str())
         .collect();
+    let mut compiling = Duration::ZERO;
     let outcomes = if names.is_empty() {
         jobs.iter().map(settled).collect()
     } else {
         report::status("Compiling", names.join(", "));
         programs::build_for(workspace, &names, &settings.target)?;
+        compiling = start.elapsed();
         let checksums = sbom::checksums(&workspace.root)?;
         let maker = Maker {
             settings,
             workspace,
             revision,
             checksums,
-            held: settings.engine.images()?.into_values().collect(),
         };
-        together(jobs, |job| maker.make(job))?
+        make_all(jobs, &maker)?
     };
     budget(workspace, jobs)?;
-    for (job, outcome) in jobs.iter().zip(&outcomes) {
-        if *outcome != Outcome::UpToDate {
-            let id = job.record.as_ref().map_or("", |record| &record.id);
-            let log = format!("{}-tag", job.image.name);
-            settings
-                .engine
-                .call(&log, &["tag", id, &job.reference])
-                .read()?;
-        }
-    }
-    Ok(outcomes)
+    tag_all(settings, jobs, &outcomes)?;
+    Ok(Done {
+        outcomes,
+        compiling,
+        imaging: start.elapsed().saturating_sub(compiling),
+    })
+}
+
+/// Moves the tags of all images that are new or lack theirs.
+fn tag_all(settings: &Settings, jobs: &[Job<'_>], outcomes: &[Outcome]) -> Result<()> {
+    let untagged = jobs.iter().zip(outcomes).filter(|(job, outcome)| {
+        **outcome != Outcome::UpToDate && !(job.tagged && **outcome == Outcome::Unchanged)
+    });
+    let tagged = at_once(untagged, |(job, _)| {
+        let id = job.record.as_ref().map_or("", |record| &record.id);
+        let log = format!("{}-tag", job.image.name);
+        let words = ["tag", id, &job.reference];
+        settings.engine.call(&log, &words).read()
+    });
+    tagged.into_iter().try_for_each(|tagged| tagged.map(drop))
 }
 
 fn settled(job: &Job<'_>) -> Outcome {
@@ -96,26 +115,11 @@ fn settled(job: &Job<'_>) -> Outcome {
     }
 }
 
-/// Does `work` for all jobs at once: measured, that is faster than one after
-/// the other. All that goes wrong is told.
-fn together(
-    jobs: &mut [Job<'_>],
-    work: impl Fn(&mut Job<'_>) -> Result<Outcome> + Sync,
-) -> Result<Vec<Outcome>> {
+/// Makes all images at once. All that goes wrong is told.
+fn make_all(jobs: &mut [Job<'_>], maker: &Maker<'_>) -> Result<Vec<Outcome>> {
     let count = jobs.len();
-    let results: Vec<Result<Outcome>> = thread::scope(|scope| {
-        let work = &work;
-        let threads: Vec<_> = jobs
-            .iter_mut()
-            .map(|job| scope.spawn(move || work(job)))
-            .collect();
-        let joined = threads.into_iter().map(thread::ScopedJoinHandle::join);
-        joined
-            .map(|result| result.unwrap_or_else(|_| Err(anyhow!("a thread of xtask panicked"))))
-            .collect()
-    });
     let mut outcomes = Vec::new();
-    for result in results {
+    for result in at_once(jobs.iter_mut(), |job| maker.make(job)) {
         match result {
             Ok(outcome) => outcomes.push(outcome),
             Err(error) => report::error(format_args!("{error:#}")),
@@ -128,14 +132,28 @@ fn together(
     Ok(outcomes)
 }
 
+/// Does `work` in a thread for each item: measured, that is faster than one
+/// after the other.
+fn at_once<T: Send, R: Send>(
+    items: impl Iterator<Item = T>,
+    work: impl Fn(T) -> Result<R> + Sync,
+) -> Vec<Result<R>> {
+    let work = &work;
+    thread::scope(|scope| {
+        let threads: Vec<_> = items.map(|item| scope.spawn(move || work(item))).collect();
+        let joined = threads.into_iter().map(thread::ScopedJoinHandle::join);
+        joined
+            .map(|result| result.unwrap_or_else(|_| Err(anyhow!("a thread of xtask panicked"))))
+            .collect()
+    })
+}
+
 /// Makes single images.
 struct Maker<'a> {
     settings: &'a Settings,
     workspace: &'a Workspace,
     revision: &'a Revision,
     checksums: Checksums,
-    /// The IDs of the engine's images.
-    held: BTreeSet<String>,
 }
 
 impl Maker<'_> {
@@ -191,7 +209,7 @@ impl Maker<'_> {
     fn same(&self, job: &Job<'_>, program: &str) -> Option<Built> {
         let record = job.record.as_ref()?;
         let same = record.program == program && job.inputs.same_image(&record.inputs);
-        (same && self.held.contains(&record.id)).then(|| Built {
+        (same && job.held).then(|| Built {
             id: record.id.clone(),
             size: record.size,
             content: record.content.clone(),

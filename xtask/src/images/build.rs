@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use super::context::{self, Entry};
+use super::containerfile;
 use super::engine::{Call, Engine};
 use super::explain;
-use super::seal;
-use crate::interrupt;
+use super::seal::{self, Parts, Sealed};
 
 /// What an image is made of.
 pub(crate) struct Recipe<'a> {
@@ -32,101 +31,62 @@ pub(crate) struct Recipe<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Built {
     pub(crate) id: String,
-    /// Bytes of the unpacked image, as the engine counts them.
+    /// Bytes of the unpacked image, which are those of the program.
     pub(crate) size: u64,
     /// See [`seal::content`].
     pub(crate) content: Value,
 }
 
 impl Recipe<'_> {
-    /// Builds the image, seals it and runs it. No tag moves.
+    /// Assembles the image, gives it to the engine and runs it. No tag moves.
     ///
     /// # Errors
     /// When the engine fails, or when the image does not answer `--version`.
     pub(crate) fn build(&self, engine: &Engine) -> Result<Built> {
         fs::create_dir_all(&self.scratch)
             .with_context(|| format!("cannot make {}", self.scratch.display()))?;
-        // The builder's cache gives equal content the same raw image, and another
-        // run may be done with it and remove it before it is sealed here.
-        let raw = self.build_raw(engine)?;
-        let built = match self.sealed(engine, &raw) {
-            Err(_) if !interrupt::requested() => {
-                let raw = self.build_raw(engine)?;
-                self.sealed(engine, &raw)?
-            }
-            built => built?,
-        };
-        self.run_once(engine, &built.id)?;
-        Ok(built)
-    }
-
-    /// The image with its final ID.
-    fn sealed(&self, engine: &Engine, raw: &str) -> Result<Built> {
-        let inspected = inspect(engine, self.name, raw)?;
-        let (id, content) = self.seal(engine, &inspected)?;
-        if raw != id {
-            // It shares the layers; not being able to remove it harms nothing.
-            // Its parents stay: they are the builder's cache.
-            let call = self.call(engine, "remove", &["image", "rm", "--no-prune", raw]);
-            call.finish()?;
-        }
-        let size = inspected.get("Size").and_then(Value::as_u64);
+        let archive = self.scratch.join("image.tar");
+        let sealed = self.assemble(&archive)?;
+        let call = self.call(engine, "load", &["load", "--quiet"]);
+        let said = call.stdin(&archive).doing("Loading", self.name).read()?;
+        fs::remove_file(&archive)?;
+        let loaded = loaded(&said);
+        ensure!(
+            loaded == Some(&sealed.id),
+            "the engine keeps the image of {} as {} and not as {}: it does not know images by \
+             the digest of their configuration, as docker's containerd image store does not; \
+             use docker with its classic store (\"containerd-snapshotter\": false under features \
+             of daemon.json), or podman (--docker podman)",
+            self.name,
+            loaded.unwrap_or("(it names none)"),
+            sealed.id
+        );
+        self.run_once(engine, &sealed.id)?;
         Ok(Built {
-            id,
-            content,
-            size: size.context("docker image inspect gives no Size")?,
+            id: sealed.id,
+            content: sealed.content,
+            size: self.program.len().try_into()?,
         })
     }
 
-    fn build_raw(&self, engine: &Engine) -> Result<String> {
-        let context = self.scratch.join("context.tar");
-        self.pack(&context)?;
-        let id_file = self.scratch.join("id");
-        let call = self.call(
-            engine,
-            "build",
-            &["build", "--platform", self.platform, "--iidfile"],
-        );
-        let call = call.args([&id_file]).args(["-"]);
-        call.stdin(&context).doing("Building", self.name).read()?;
-        let id = fs::read_to_string(&id_file)
-            .with_context(|| format!("docker build wrote no {}", id_file.display()))?;
-        fs::remove_file(&context)?;
-        Ok(id.trim().to_owned())
-    }
-
-    fn pack(&self, archive: &Path) -> Result<()> {
-        let read =
-            |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
-        let dockerfile = read(self.dockerfile)?;
-        let entries = vec![
-            Entry {
-                name: "Dockerfile",
-                mode: 0o644,
-                bytes: &dockerfile,
-            },
-            Entry {
-                name: self.name,
-                mode: 0o755,
-                bytes: self.program,
-            },
-        ];
-        let file = File::create(archive);
-        let file = file.with_context(|| format!("cannot write {}", archive.display()))?;
-        context::write(BufWriter::new(file), entries)
+    fn assemble(&self, archive: &Path) -> Result<Sealed> {
+        let file = self.dockerfile;
+        let text =
+            fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let config = containerfile::config(&text, self.name)
+            .with_context(|| format!("{} cannot become an image", file.display()))?;
+        let parts = Parts {
+            name: self.name,
+            program: self.program,
+            config,
+            labels: &self.labels,
+            created: self.created,
+            platform: self.platform,
+        };
+        let to = File::create(archive);
+        let to = to.with_context(|| format!("cannot write {}", archive.display()))?;
+        seal::seal(parts, BufWriter::new(to))
             .with_context(|| format!("cannot write {}", archive.display()))
-    }
-
-    fn seal(&self, engine: &Engine, inspected: &Value) -> Result<(String, Value)> {
-        let sealed = seal::seal(inspected, &self.labels, self.created)?;
-        let archive = self.scratch.join("seal.tar");
-        fs::write(&archive, &sealed.archive)?;
-        let call = self
-            .call(engine, "seal", &["load", "--quiet"])
-            .stdin(&archive);
-        call.read()?;
-        fs::remove_file(&archive)?;
-        Ok((sealed.id, sealed.content))
     }
 
     /// Runs the image as strictly as a cluster may: no network, no
@@ -163,12 +123,8 @@ impl Recipe<'_> {
     }
 }
 
-/// What the engine knows of one image.
-pub(crate) fn inspect(engine: &Engine, name: &str, id: &str) -> Result<Value> {
-    let call = engine.call(&format!("{name}-inspect"), &["image", "inspect", id]);
-    let text = call.read()?;
-    let list: Vec<Value> = serde_json::from_str(&text)
-        .with_context(|| format!("docker image inspect {id} does not answer with JSON"))?;
-    let first = list.into_iter().next();
-    first.with_context(|| format!("docker image inspect {id} answers with an empty list"))
+/// The image ID that `docker load` or `podman load` names.
+fn loaded(said: &str) -> Option<&str> {
+    let start = said.find("sha256:")?;
+    said.get(start..start + "sha256:".len() + 64)
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-use crate::process::{End, Finished, Task};
+use crate::process::{End, Finished, Input, Task};
 
 use super::explain;
 
@@ -60,19 +60,20 @@ impl Engine {
     /// # Errors
     /// When the engine does not answer.
     pub(crate) fn takes_plain_http(&self, registry: &str) -> Result<bool> {
-        let call = self.call("info", &["info", "--format={{json .RegistryConfig}}"]);
-        // Other engines than docker have no such thing to tell.
-        let config: Value = serde_json::from_str(&call.read()?).unwrap_or_default();
-        let index = config.get("IndexConfigs").and_then(|all| all.get(registry));
-        Ok(index.and_then(|index| index.get("Secure")?.as_bool()) == Some(false))
+        let info = self.call("info", &["info", "--format={{json .}}"]).read()?;
+        let info: Value = serde_json::from_str(&info).unwrap_or_default();
+        // `RegistryConfig` is docker's, `registries` podman's.
+        let docker = info.pointer("/RegistryConfig/IndexConfigs");
+        let secure = docker.and_then(|all| all.get(registry)?.get("Secure")?.as_bool());
+        let podman = info.get("registries");
+        let insecure = podman.and_then(|all| all.get(registry)?.get("Insecure")?.as_bool());
+        Ok(secure == Some(false) || insecure == Some(true))
     }
 
     /// A command, with the name its log shall have.
     pub(crate) fn call<'a>(&'a self, log: &str, words: &[&str]) -> Call<'a> {
         let mut command = Command::new(&self.program);
         command.args(words);
-        // buildx would add the hour of the build to what it makes.
-        command.env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1");
         Call {
             engine: self,
             command,
@@ -111,7 +112,7 @@ impl<'a> Call<'a> {
         let task = Task {
             command: self.command,
             doing: self.doing,
-            stdin: self.stdin,
+            stdin: self.stdin.map_or(Input::Nothing, Input::File),
             log: self.log,
             limit: self.engine.limit,
         };

@@ -1,7 +1,16 @@
 //! What to do about the failures that an engine reports most often.
 
 /// Words of an engine or a registry, in lower case, and the way out.
-const HELP: [(&str, &str); 15] = [
+const HELP: [(&str, &str); 16] = [
+    (
+        "exec format error",
+        "the image is for another processor; see --platform",
+    ),
+    (
+        "oci runtime",
+        "the engine could not start a container; it has to permit one without network, \
+         rights and a writable root",
+    ),
     (
         "cannot connect to the docker daemon",
         "start the docker daemon, or set DOCKER_HOST",
@@ -58,10 +67,6 @@ const HELP: [(&str, &str); 15] = [
         "received unexpected http status: 5",
         "the registry is in trouble; run the same command again to go on where it stopped",
     ),
-    (
-        "exec format error",
-        "the image is for another processor; see --platform",
-    ),
 ];
 
 /// Added when a program that should run in an empty image is not found there.
@@ -73,4 +78,20 @@ pub(crate) fn help(stderr: &str) -> Option<&'static str> {
     let stderr = stderr.to_lowercase();
     let known = HELP.iter().find(|(words, _)| stderr.contains(words));
     known.map(|(_, help)| *help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_registry_is_a_matter_of_login() {
+        let start = "docker: Error response from daemon: OCI runtime create failed: container_linux.go:380: \
+            starting container process caused: permission denied: unknown.";
+        assert!(help(start).unwrap().contains("start a container"));
+        let format = "OCI runtime create failed: exec /serve: exec format error: unknown";
+        assert!(help(format).unwrap().contains("--platform"));
+        let push = "denied: Permission \"artifactregistry.repositories.uploadArtifacts\" denied";
+        assert!(help(push).unwrap().contains("check project and login"));
+    }
 }

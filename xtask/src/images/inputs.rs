@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use super::seal::hex;
 use crate::cargo::Graph;
 use crate::workspace::{Image, Workspace};
 
 /// Raised when xtask makes images in another way than before.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 
 /// The inputs of one image, each with the digest of its content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,8 +42,8 @@ pub(crate) struct Common<'a> {
 }
 
 impl Inputs {
-    /// Reads the inputs of `image`. `seen` are files outside of the crates that
-    /// the compiler read the last time.
+    /// Reads the inputs of `image`. `seen` are files that the compiler read the
+    /// last time, and folders that a build script asked cargo to watch.
     ///
     /// # Errors
     /// When a file cannot be read.
@@ -66,7 +66,7 @@ impl Inputs {
             }
         }
         for path in seen.iter().filter(|path| path.exists()) {
-            add(root, path, &mut sources)?;
+            everything(root, path, &mut sources)?;
         }
         let text = |path: &Path| fs::read_to_string(path).unwrap_or_default();
         let tools = [
@@ -148,8 +148,22 @@ fn crate_files(root: &Path, folder: &Path, to: &mut BTreeMap<String, String>) ->
         let other = entry.depth() == 1 && OTHER.contains(&name.as_ref());
         entry.depth() == 0 || !(other || name.starts_with('.'))
     });
+    files(root, folder, walk, to)
+}
+
+/// Adds a file, or all files below a folder.
+fn everything(root: &Path, path: &Path, to: &mut BTreeMap<String, String>) -> Result<()> {
+    files(root, path, WalkDir::new(path), to)
+}
+
+fn files(
+    root: &Path,
+    below: &Path,
+    walk: impl IntoIterator<Item = walkdir::Result<DirEntry>>,
+    to: &mut BTreeMap<String, String>,
+) -> Result<()> {
     for entry in walk {
-        let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?;
+        let entry = entry.with_context(|| format!("cannot read {}", below.display()))?;
         if entry.file_type().is_file() {
             add(root, entry.path(), to)?;
         }
@@ -232,6 +246,21 @@ mod tests {
         now.container_file = "2".to_owned();
         let wanted = ["dependency changed: axum 0.8.1", "container file changed"];
         assert_eq!(now.differences(&before), wanted);
+    }
+
+    #[test]
+    fn a_watched_folder_counts_by_its_files() {
+        let root = tempfile::tempdir().unwrap();
+        let proto = root.path().join("proto");
+        fs::create_dir_all(proto.join("deep")).unwrap();
+        fs::write(proto.join("deep/a.proto"), "a").unwrap();
+        fs::write(root.path().join("b.rs"), "b").unwrap();
+        let mut found = BTreeMap::new();
+        for path in [proto, root.path().join("b.rs")] {
+            everything(root.path(), &path, &mut found).unwrap();
+        }
+        let names: Vec<&str> = found.keys().map(String::as_str).collect();
+        assert_eq!(names, ["b.rs", "proto/deep/a.proto"]);
     }
 
     #[test]

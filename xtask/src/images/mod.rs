@@ -3,6 +3,7 @@
 mod act;
 mod audit;
 mod build;
+pub(crate) mod containerfile;
 mod context;
 mod engine;
 mod explain;
@@ -87,17 +88,17 @@ impl Args {
             report::status(verb, line);
         }
         if self.dry_run || !problems.is_empty() {
-            self.print(&outcome::document(&jobs, &problems, &[], &[]));
+            self.print(&outcome::document(&jobs, &problems, None, &[]));
             return finish(&problems);
         }
-        let outcomes = act::act(&settings, workspace, &revision, &mut jobs)?;
+        let done = act::act(&settings, workspace, &revision, &mut jobs)?;
         let pushed = if self.push {
             push::push(&settings, &jobs)?
         } else {
             Vec::new()
         };
         if self.json {
-            self.print(&outcome::document(&jobs, &problems, &outcomes, &pushed));
+            self.print(&outcome::document(&jobs, &problems, Some(&done), &pushed));
         } else {
             table::print(&jobs)?;
         }

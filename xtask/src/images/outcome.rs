@@ -3,17 +3,18 @@
 
 use serde_json::{Value, json};
 
-use super::act::Outcome;
+use super::act::Done;
 use super::plan::{Action, Job, Push};
 use super::push::Pushed;
 
-/// The document. `outcomes` and `pushed` are empty as long as nothing was done.
+/// The document. `done` is none and `pushed` empty as long as nothing was done.
 pub(crate) fn document(
     jobs: &[Job<'_>],
     problems: &[String],
-    outcomes: &[Outcome],
+    done: Option<&Done>,
     pushed: &[Pushed],
 ) -> Value {
+    let outcomes = done.map_or(&[][..], |done| &done.outcomes);
     let images = jobs.iter().enumerate().map(|(index, job)| {
         let record = job.record.as_ref().filter(|_| index < outcomes.len());
         let (action, reasons) = action(&job.action);
@@ -31,7 +32,17 @@ pub(crate) fn document(
             }),
         })
     });
-    json!({"images": images.collect::<Vec<Value>>(), "problems": problems})
+    let seconds = done.map(|done| {
+        json!({
+            "compiling": done.compiling.as_secs_f64(),
+            "imaging": done.imaging.as_secs_f64(),
+        })
+    });
+    json!({
+        "images": images.collect::<Vec<Value>>(),
+        "problems": problems,
+        "seconds": seconds,
+    })
 }
 
 fn action(action: &Action) -> (&'static str, Vec<String>) {

@@ -1,6 +1,5 @@
 //! What will happen to each image, and why.
 
-use std::collections::BTreeMap;
 use std::thread;
 
 use anyhow::{Result, anyhow};
@@ -21,6 +20,10 @@ pub(crate) struct Job<'a> {
     /// The last build, whatever became of it.
     pub(crate) record: Option<Record>,
     pub(crate) action: Action,
+    /// Whether the engine holds the image of the record.
+    pub(crate) held: bool,
+    /// Whether it has its tag there.
+    pub(crate) tagged: bool,
     /// What the registry holds; known only when something is to be pushed.
     pub(crate) published: Option<Published>,
 }
@@ -81,13 +84,18 @@ pub(crate) fn plan<'a>(
         let record = Record::read(&settings.scratch(&image.name));
         let seen = record.as_ref().map_or(&[][..], |record| &record.seen);
         let inputs = Inputs::of(&common, image, seen)?;
-        let action = action(&inputs, record.as_ref(), &reference, &held);
+        let id = record.as_ref().map(|record| &record.id);
+        let tagged = id.is_some() && held.get(&reference) == id;
+        let here = id.is_some_and(|id| held.values().any(|other| other == id));
+        let action = action(&inputs, record.as_ref(), tagged, here);
         jobs.push(Job {
             image,
             reference,
             inputs,
             record,
             action,
+            held: here,
+            tagged,
             published: None,
         });
     }
@@ -105,12 +113,7 @@ pub(crate) fn refusals(jobs: &[Job<'_>]) -> impl Iterator<Item = String> {
     })
 }
 
-fn action(
-    inputs: &Inputs,
-    record: Option<&Record>,
-    reference: &str,
-    held: &BTreeMap<String, String>,
-) -> Action {
+fn action(inputs: &Inputs, record: Option<&Record>, tagged: bool, held: bool) -> Action {
     let Some(record) = record else {
         return Action::Build(vec!["not built here yet".to_owned()]);
     };
@@ -118,10 +121,10 @@ fn action(
     if !differences.is_empty() {
         return Action::Build(differences);
     }
-    if held.get(reference) == Some(&record.id) {
+    if tagged {
         return Action::Keep;
     }
-    if held.values().any(|id| *id == record.id) {
+    if held {
         return Action::Tag;
     }
     Action::Build(vec!["gone from the engine".to_owned()])

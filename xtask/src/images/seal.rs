@@ -1,12 +1,12 @@
-//! Gives an image an ID that depends on its content alone.
+//! Assembles an image whose ID depends on its content alone.
 //!
-//! Builders write the hour of the build into an image's configuration, the
-//! classic one also the name of a container, so that equal layers get a new ID
-//! each time. A configuration written here from what `docker image inspect`
-//! says has the commit's time instead, and the labels. It is loaded as an archive without
-//! layers: the engine has them already and knows them by their digest.
+//! Builders write the hour of the build into an image, the classic one also the
+//! name of a container, so that equal content gets a new ID each time. What is
+//! written here has the commit's time instead, and is the same on every engine.
 
-use anyhow::{Context, Result};
+use std::io::Write;
+
+use anyhow::Result;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -15,12 +15,24 @@ use super::context::{self, Entry};
 /// Key and value of a label.
 pub(crate) type Label = (String, String);
 
-/// A configuration and the image ID that follows from it.
+/// What an image is made of.
+pub(crate) struct Parts<'a> {
+    /// Name of the program, which lies in the root.
+    pub(crate) name: &'a str,
+    pub(crate) program: &'a [u8],
+    /// What the container file says.
+    pub(crate) config: Map<String, Value>,
+    pub(crate) labels: &'a [Label],
+    /// RFC 3339.
+    pub(crate) created: &'a str,
+    /// `linux/amd64`.
+    pub(crate) platform: &'a str,
+}
+
+/// An image that was assembled.
 pub(crate) struct Sealed {
     /// `sha256:…`, the digest of the configuration.
     pub(crate) id: String,
-    /// What `docker load` takes.
-    pub(crate) archive: Vec<u8>,
     /// What the image is: see [`content`].
     pub(crate) content: Value,
 }
@@ -55,13 +67,14 @@ fn is_empty(value: &Value) -> bool {
 }
 
 /// Keys of a configuration that decide what a container is started with.
-const STARTED_WITH: [&str; 7] = [
+const STARTED_WITH: [&str; 8] = [
     "User",
     "ExposedPorts",
     "Env",
     "Entrypoint",
     "Cmd",
     "WorkingDir",
+    "StopSignal",
     "Labels",
 ];
 
@@ -71,86 +84,71 @@ const OF_THE_COMMIT: [&str; 2] = [
     "org.opencontainers.image.revision",
 ];
 
-/// Makes the configuration for the image that `inspected` (an element of what
-/// `docker image inspect` prints) describes.
+/// Writes the image as an archive that `docker load` takes.
 ///
 /// # Errors
-/// When `inspected` lacks what every image has.
-pub(crate) fn seal(inspected: &Value, labels: &[Label], created: &str) -> Result<Sealed> {
-    let configuration = configuration(inspected, labels, created)?;
+/// When `to` cannot be written.
+pub(crate) fn seal(parts: Parts<'_>, to: impl Write) -> Result<Sealed> {
+    let mut layer = Vec::with_capacity(parts.program.len() + 4096);
+    let program = Entry {
+        name: parts.name,
+        mode: 0o755,
+        bytes: parts.program,
+    };
+    context::write(&mut layer, vec![program])?;
+    let layer_digest = hex(&Sha256::digest(&layer));
+    let configuration = configuration(parts, &layer_digest);
     let config = configuration.to_string();
     let digest = hex(&Sha256::digest(&config));
-    let layers = layers(inspected)?;
-    let layers: Vec<String> = layers
-        .iter()
-        .filter_map(Value::as_str)
-        .map(|layer| format!("{}/layer.tar", layer.trim_start_matches("sha256:")))
-        .collect();
-    let file = format!("{digest}.json");
-    let manifest = json!([{"Config": file, "RepoTags": null, "Layers": layers}]).to_string();
-    let mut archive = Vec::new();
-    let entry = |name, text: &'_ str| (name, text.to_owned());
-    let files = [
-        entry(file.as_str(), &config),
-        entry("manifest.json", &manifest),
-    ];
-    let entries = files.iter().map(|(name, text)| Entry {
+    let (config_file, layer_file) = (
+        format!("{digest}.json"),
+        format!("{layer_digest}/layer.tar"),
+    );
+    let manifest = json!([{"Config": config_file, "RepoTags": null, "Layers": [layer_file]}]);
+    let manifest = manifest.to_string();
+    let entry = |name, bytes| Entry {
         name,
         mode: 0o644,
-        bytes: text.as_bytes(),
-    });
-    context::write(&mut archive, entries.collect())?;
+        bytes,
+    };
+    let entries = vec![
+        entry(&config_file, config.as_bytes()),
+        entry(&layer_file, &layer),
+        entry("manifest.json", manifest.as_bytes()),
+    ];
+    context::write(to, entries)?;
     Ok(Sealed {
         id: format!("sha256:{digest}"),
-        archive,
         content: content(&configuration),
     })
 }
 
-fn configuration(inspected: &Value, labels: &[Label], created: &str) -> Result<Value> {
-    let field = |name: &str| {
-        let value = inspected.get(name).cloned();
-        value.with_context(|| format!("docker image inspect gives no {name}"))
-    };
-    // Only what a container is started with; the rest of a builder's
-    // configuration tells of the builder.
-    let given = field("Config")?;
-    let mut config = Map::new();
-    for key in STARTED_WITH {
-        if let Some(value) = given
-            .get(key)
-            .filter(|value| !value.is_null() && !is_empty(value))
-        {
-            config.insert(key.to_owned(), value.clone());
-        }
+fn configuration(parts: Parts<'_>, layer: &str) -> Value {
+    let mut config = parts.config;
+    let labels = config.entry("Labels").or_insert_with(|| json!({}));
+    if let Value::Object(all) = labels {
+        all.extend(
+            parts
+                .labels
+                .iter()
+                .map(|(key, value)| (key.clone(), json!(value))),
+        );
     }
-    let mut all = match config.remove("Labels") {
-        Some(Value::Object(all)) => all,
-        _ => Map::new(),
-    };
-    for (key, value) in labels {
-        all.insert(key.clone(), Value::from(value.as_str()));
-    }
-    all.sort_keys();
-    config.insert("Labels".to_owned(), Value::Object(all));
-    let history = layers(inspected)?
-        .iter()
-        .map(|_| json!({"created": created, "created_by": "cargo xtask images"}));
-    Ok(json!({
-        "architecture": field("Architecture")?,
-        "os": field("Os")?,
-        "created": created,
+    let (os, architecture) = parts
+        .platform
+        .split_once('/')
+        .unwrap_or(("linux", parts.platform));
+    let mut configuration = json!({
+        "architecture": architecture,
+        "os": os,
+        "created": parts.created,
         "config": config,
-        "rootfs": {"type": "layers", "diff_ids": layers(inspected)?},
-        "history": history.collect::<Vec<_>>(),
-    }))
-}
-
-fn layers(inspected: &Value) -> Result<&Vec<Value>> {
-    let layers = inspected
-        .pointer("/RootFS/Layers")
-        .and_then(Value::as_array);
-    layers.context("docker image inspect names no layers")
+        "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{layer}")]},
+        "history": [{"created": parts.created, "created_by": "cargo xtask images"}],
+    });
+    // The order of a container file's lines is no content.
+    configuration.sort_all_objects();
+    configuration
 }
 
 /// Lower-case hexadecimal digits.
@@ -162,30 +160,35 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn inspected(created: &str, container: &str, labels: Value) -> Value {
-        json!({
-            "Created": created,
-            "Container": container,
-            "Architecture": "amd64",
-            "Os": "linux",
-            "Config": {"User": "8888:0", "Entrypoint": ["/serve"], "Image": container,
-                "Cmd": null, "Labels": labels},
-            "RootFS": {"Type": "layers", "Layers": ["sha256:aa"]},
-        })
+    fn sealed(program: &[u8], config: Value, created: &str) -> (Sealed, Vec<u8>) {
+        let Value::Object(config) = config else {
+            panic!("no map");
+        };
+        let parts = Parts {
+            name: "serve",
+            program,
+            config,
+            labels: &[("version".to_owned(), "0.0.1".to_owned())],
+            created,
+            platform: "linux/arm64",
+        };
+        let mut archive = Vec::new();
+        (seal(parts, &mut archive).unwrap(), archive)
     }
 
     #[test]
-    fn hour_and_builder_leave_no_trace() {
+    fn same_content_is_the_same_image() {
         let time = "2026-01-02T03:04:05Z";
-        let one = inspected("1", "x", json!({"a": "1", "b": "2"}));
-        let other = inspected("2", "y", json!({"b": "2", "a": "1"}));
-        let one = seal(&one, &[], time).unwrap();
-        let other = seal(&other, &[], time).unwrap();
-        assert_eq!(one.id, other.id);
-        assert_eq!(one.archive, other.archive);
-        assert_ne!(
-            one.id,
-            seal(&inspected("1", "x", json!({})), &[], time).unwrap().id
-        );
+        let (one, archive) = sealed(b"x", json!({"User": "1", "Labels": {"b": "2"}}), time);
+        let (other, again) = sealed(b"x", json!({"Labels": {"b": "2"}, "User": "1"}), time);
+        assert_eq!((&one.id, archive), (&other.id, again));
+        let later = sealed(b"x", json!({"User": "1", "Labels": {"b": "2"}}), "later").0;
+        assert_ne!(one.id, later.id);
+        assert_eq!(one.content, later.content);
+        for (program, user) in [(b"y", "1"), (b"x", "2")] {
+            let config = json!({"User": user, "Labels": {"b": "2"}});
+            assert_ne!(one.content, sealed(program, config, time).0.content);
+        }
+        assert_eq!(one.content["architecture"], "arm64");
     }
 }

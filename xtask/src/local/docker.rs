@@ -11,6 +11,7 @@ use walkdir::WalkDir;
 
 use super::launch::Call;
 use super::process::Start;
+use crate::secrets::Mount;
 
 /// The ID of a local image.
 ///
@@ -56,11 +57,23 @@ pub(super) fn run(name: &str, env: &[(String, String)]) -> Command {
 pub(super) fn datum(call: Call<'_>) -> Result<Start> {
     let mut command = run(&call.name, &call.env);
     command.args(["--network", "none"]);
-    match user()? {
-        Some(user) => drop(command.args(["--user", &user])),
-        None => let_everybody_write(call.pfs)?,
+    let user = match call.user {
+        Some(user) => Some(asked_for(user)?),
+        None => lent_user()?,
+    };
+    if call.user.is_some() || user.is_none() {
+        let_everybody_write(call.pfs)?;
+    }
+    if let Some(user) = user {
+        command.args(["--user", &user]);
     }
     command.args(["--mount", &bind(call.pfs, "/pfs")]);
+    for (index, mount) in call.mounts.iter().enumerate() {
+        let folder = call.pfs.with_file_name(format!("secret-{index}"));
+        show(mount, &folder)?;
+        let bound = format!("{},readonly", bind(&folder, &mount.path));
+        command.args(["--mount", &bound]);
+    }
     if let Some(folder) = call.working_dir {
         command.args(["--workdir", folder]);
     }
@@ -71,6 +84,7 @@ pub(super) fn datum(call: Call<'_>) -> Result<Start> {
         command,
         container: Some(call.name),
         stdin: call.stdin,
+        masked: Vec::new(),
     })
 }
 
@@ -85,7 +99,7 @@ pub(super) fn bind(source: &Path, target: &str) -> String {
 /// What it writes must belong to the caller. For root that holds whoever writes;
 /// any other caller lends its own ID and the group that OpenShift gives; and where
 /// docker runs without root, the container's root is the caller.
-fn user() -> Result<Option<String>> {
+fn lent_user() -> Result<Option<String>> {
     let mut command = Command::new("docker");
     command.args(["info", "--format", "{{.SecurityOptions}}"]);
     let asked = command.output().context("cannot run docker")?;
@@ -94,6 +108,33 @@ fn user() -> Result<Option<String>> {
     }
     let caller = geteuid();
     Ok((!caller.is_root()).then(|| format!("{}:0", caller.as_raw())))
+}
+
+/// The user that a descriptor asks for. Kubernetes gives a number its own group.
+fn asked_for(user: &str) -> Result<String> {
+    if !geteuid().is_root() {
+        bail!(
+            "transform.user {user:?} would write files that only root can remove; run this as root"
+        );
+    }
+    let is_number = user.bytes().all(|byte| byte.is_ascii_digit());
+    Ok(if is_number {
+        format!("{user}:{user}")
+    } else {
+        user.to_owned()
+    })
+}
+
+/// Writes a secret as the files that a container will see.
+fn show(mount: &Mount, folder: &Path) -> Result<()> {
+    let write = || -> std::io::Result<()> {
+        fs::create_dir_all(folder)?;
+        for (name, value) in &mount.files {
+            fs::write(folder.join(name), value)?;
+        }
+        Ok(())
+    };
+    write().with_context(|| format!("cannot show a secret at {}", mount.path))
 }
 
 /// A worker's files belong to its program; these are lent to another user.

@@ -9,7 +9,9 @@ use anyhow::{Context, Result, bail};
 use super::docker;
 use super::process::Start;
 use super::tree;
+use crate::descriptor::Transform;
 use crate::programs;
+use crate::secrets::Mount;
 use crate::workspace::Workspace;
 
 /// How programs are started.
@@ -36,6 +38,8 @@ pub(super) struct Call<'a> {
     pub(super) cmd: &'a [String],
     pub(super) env: Vec<(String, String)>,
     pub(super) working_dir: Option<&'a str>,
+    pub(super) user: Option<&'a str>,
+    pub(super) mounts: &'a [Mount],
     /// What the program sees as `/pfs`.
     pub(super) pfs: &'a Path,
     /// A name that no other running program has.
@@ -91,12 +95,8 @@ impl Launcher {
     }
 
     /// Checks that a command can be started this way, without starting it.
-    pub(super) fn check(
-        &self,
-        image: &str,
-        cmd: &[String],
-        working_dir: Option<&str>,
-    ) -> Result<()> {
+    pub(super) fn check(&self, transform: &Transform) -> Result<()> {
+        let (image, cmd) = (&transform.image, &transform.cmd);
         if matches!(self, Self::Docker) {
             return docker::image_id(image).map(drop);
         }
@@ -108,8 +108,15 @@ impl Launcher {
                  run it in a container with --docker"
             );
         }
-        if working_dir.is_some() {
-            bail!("transform.working_dir is a folder of the image; run it with --docker");
+        let of_a_container = [
+            ("working_dir", transform.working_dir.is_some()),
+            ("user", transform.user.is_some()),
+            ("secrets[].mount_path", has_mount(transform)),
+        ];
+        for (field, is_set) in of_a_container {
+            if is_set {
+                bail!("transform.{field} needs a container; run it with --docker");
+            }
         }
         Ok(())
     }
@@ -127,8 +134,14 @@ impl Launcher {
             command,
             container: None,
             stdin: call.stdin,
+            masked: Vec::new(),
         })
     }
+}
+
+fn has_mount(transform: &Transform) -> bool {
+    let mut secrets = transform.secrets.iter();
+    secrets.any(|secret| secret.mount_path.is_some())
 }
 
 /// A command with only what it needs of the developer's environment.
@@ -174,7 +187,10 @@ mod tests {
             folder: "/x".into(),
             names: vec!["train".to_owned()],
         };
-        let check = |image, program: &str| launcher.check(image, &[program.to_owned()], None);
+        let check = |image: &str, program: &str| {
+            let transform = serde_json::json!({"image": image, "cmd": [program]});
+            launcher.check(&serde_json::from_value(transform).unwrap())
+        };
         check("h/train:1", "/train").unwrap();
         for (image, program) in [("h/other:1", "/other"), ("h/train:1", "/bin/sh")] {
             let error = check(image, program).unwrap_err().to_string();

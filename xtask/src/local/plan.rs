@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::support;
+use crate::backbone;
 use crate::descriptor::{self, Descriptor};
 
 /// What is to be run.
@@ -49,62 +50,23 @@ pub(super) fn read(root: &Path, use_case: &str, data: Option<&Path>) -> Result<P
     if !refused.is_empty() {
         bail!("{}", refused.join("\n"));
     }
-    let pipelines = ordered(pipelines)?;
-    let sources = sources(&folder, &pipelines, data)?;
+    let pipelines = descriptor::ordered(pipelines)?;
+    let sources = sources(root, &folder, &pipelines, data)?;
     Ok(Plan { pipelines, sources })
 }
 
 fn known(root: &Path) -> String {
-    let entries = fs::read_dir(root.join("pipelines"))
-        .into_iter()
-        .flatten()
-        .flatten();
-    let folders = entries.filter(|entry| entry.path().is_dir() && entry.file_name() != "secrets");
-    let mut names: Vec<String> = folders
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
+    let names = descriptor::use_cases(root).unwrap_or_default();
     format!("known are: {}", names.join(", "))
 }
 
-/// Each pipeline after those whose output it reads.
-fn ordered(mut left: Vec<Descriptor>) -> Result<Vec<Descriptor>> {
-    for (index, pipeline) in left.iter().enumerate() {
-        if let Some(other) = left
-            .iter()
-            .take(index)
-            .find(|other| other.name() == pipeline.name())
-        {
-            bail!(
-                "{} and {} both make the pipeline {:?}",
-                other.file.display(),
-                pipeline.file.display(),
-                pipeline.name()
-            );
-        }
-    }
-    let mut ordered = Vec::new();
-    while !left.is_empty() {
-        let waits = |pipeline: &Descriptor| {
-            let inputs = pipeline.spec.input.leaves();
-            inputs
-                .iter()
-                .any(|input| left.iter().any(|other| other.name() == input.repo))
-        };
-        let Some(next) = left.iter().position(|pipeline| !waits(pipeline)) else {
-            let names: Vec<&str> = left.iter().map(Descriptor::name).collect();
-            bail!(
-                "the pipelines {} read each other's output in a circle",
-                names.join(", ")
-            );
-        };
-        ordered.push(left.remove(next));
-    }
-    Ok(ordered)
-}
-
 /// Finds the data of each repo that no pipeline makes, by the name of the input.
-fn sources(folder: &Path, pipelines: &[Descriptor], data: Option<&Path>) -> Result<Vec<Source>> {
+fn sources(
+    root: &Path,
+    folder: &Path,
+    pipelines: &[Descriptor],
+    data: Option<&Path>,
+) -> Result<Vec<Source>> {
     let mut wanted: BTreeMap<&str, &str> = BTreeMap::new();
     for input in pipelines
         .iter()
@@ -124,7 +86,10 @@ fn sources(folder: &Path, pipelines: &[Descriptor], data: Option<&Path>) -> Resu
     let source = |(repo, name): (&&str, &&str)| {
         let path = match given {
             Some((data_repo, path)) if data_repo == *repo => existing(path)?,
-            _ => find(folder, name)?,
+            _ => match sample(folder, name)? {
+                Some(path) => path,
+                None => elsewhere(root, folder, repo, name)?,
+            },
         };
         let repo = (*repo).to_owned();
         Ok(Source { repo, path })
@@ -147,8 +112,32 @@ fn existing(path: &Path) -> Result<PathBuf> {
         .with_context(|| format!("cannot read the data {}", path.display()))
 }
 
-/// `<folder>/<name>/` or `<folder>/<name>.*`.
-fn find(folder: &Path, name: &str) -> Result<PathBuf> {
+/// What the use case's folder does not hold: a backbone, by the name of its repo.
+fn elsewhere(root: &Path, folder: &Path, repo: &str, name: &str) -> Result<PathBuf> {
+    let path = backbone::folder(root).join(repo);
+    let folder = folder.display();
+    match name {
+        "backbone" if path.is_dir() => Ok(path),
+        "backbone" => bail!(
+            "the backbone {repo} is not here: get it with `cargo xtask backbone {repo}`, or put \
+             one into {folder}/{name}/"
+        ),
+        "data" => bail!(
+            "the input {name:?} has no data: expected {folder}/{name}/ or {folder}/{name}.*, or \
+             --data PATH"
+        ),
+        _ => {
+            bail!("the input {name:?} has no data: expected {folder}/{name}/ or {folder}/{name}.*")
+        }
+    }
+}
+
+/// `<folder>/<name>/` or `<folder>/<name>.*`, if there is one.
+///
+/// # Errors
+///
+/// When there are several, or the folder cannot be read.
+pub(crate) fn sample(folder: &Path, name: &str) -> Result<Option<PathBuf>> {
     let mut found: Vec<PathBuf> = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -161,12 +150,9 @@ fn find(folder: &Path, name: &str) -> Result<PathBuf> {
             found.push(path);
         }
     }
-    let folder = folder.display();
     match &found[..] {
-        [path] => Ok(path.clone()),
-        [] => {
-            bail!("the input {name:?} has no data: expected {folder}/{name}/ or {folder}/{name}.*")
-        }
+        [] => Ok(None),
+        [path] => Ok(Some(path.clone())),
         _ => bail!("the input {name:?} has more than one source: {found:?}; keep one"),
     }
 }
@@ -209,6 +195,25 @@ mod tests {
         assert_eq!(plan.sources.len(), 1);
         assert_eq!(plan.sources[0].repo, "raw");
         assert!(plan.sources[0].path.ends_with("case/data"));
+    }
+
+    #[test]
+    fn a_backbone_comes_from_where_backbones_are_kept() {
+        let mut pipeline: serde_json::Value = serde_json::from_str(&pipeline("a", "r")).unwrap();
+        pipeline["input"] = serde_json::json!({"cross": [
+            {"pfs": {"name": "data", "repo": "r", "glob": "/"}},
+            {"pfs": {"name": "backbone", "repo": "net", "glob": "/"}}
+        ]});
+        let root = use_case(&[("a.json", &pipeline.to_string())]);
+        let error = read(root.path(), "case", None).unwrap_err().to_string();
+        assert!(error.contains("cargo xtask backbone net"), "{error}");
+        let kept = root.path().join(".local/backbones/net");
+        fs::create_dir_all(&kept).unwrap();
+        let plan = read(root.path(), "case", None).unwrap();
+        assert_eq!(
+            (plan.sources[0].repo.as_str(), &plan.sources[0].path),
+            ("net", &kept)
+        );
     }
 
     #[test]

@@ -154,6 +154,7 @@ fn shown(answer: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::local::objects::Objects;
     use crate::local::repo::Repo;
     use crate::local::tree;
 
@@ -167,8 +168,10 @@ mod tests {
         let model = r#"{"preprocessing": {"kind": "table", "columns": [
             {"name": "length", "type": "numeric"}, {"name": "colour", "type": "categorical"}]}}"#;
         fs::write(folder.path().join("model.json"), model).unwrap();
-        let repo = Repo::at(folder.path().join("repo"), "r");
-        let commit = repo.commit("c", &tree::list(&data).unwrap(), None).unwrap();
+        let objects = Objects::at(folder.path().join("objects"));
+        let repo = Repo::at(folder.path().join("repo"), &objects, "r");
+        let files = objects.take_all(&tree::list(&data).unwrap()).unwrap();
+        let commit = repo.commit("c", files, None).unwrap();
         let files = repo.files("c");
         let found = question(folder.path(), &[(&files, &commit)])
             .unwrap()

@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -12,11 +13,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use serde::{Deserialize, Serialize};
 
+use super::masking::Masking;
 use super::publish;
 use crate::interrupt;
+
+/// How often a waiting thread looks whether the user wishes to stop.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A program to start.
 #[derive(Debug)]
@@ -25,6 +31,8 @@ pub(super) struct Start {
     /// The name of the container, if it runs in one.
     pub(super) container: Option<String>,
     pub(super) stdin: String,
+    /// Values that its output must not show.
+    pub(super) masked: Vec<String>,
 }
 
 /// A program that runs. Dropped, it is killed with all that it has started.
@@ -33,6 +41,8 @@ pub(super) struct Process {
     child: Child,
     note: PathBuf,
     running: Running,
+    /// Writes the log, if it must be masked.
+    masking: Option<Masking>,
 }
 
 /// How a program came to its end.
@@ -58,12 +68,26 @@ impl Process {
     pub(super) fn start(start: Start, log: &Path, notes: &Path) -> Result<Self> {
         let mut command = start.command;
         let output = open_log(log).with_context(|| format!("cannot write {}", log.display()))?;
-        command.stdout(output.try_clone()?).stderr(output);
-        command.stdin(Stdio::piped()).process_group(0);
+        let masking = if start.masked.is_empty() {
+            command.stdout(output.try_clone()?).stderr(output);
+            None
+        } else {
+            let (masking, end) = Masking::start(start.masked, output)?;
+            command.stdout(end.try_clone()?).stderr(end);
+            Some(masking)
+        };
+        let input = if start.stdin.is_empty() {
+            Stdio::null()
+        } else {
+            Stdio::piped()
+        };
+        command.stdin(input).process_group(0);
         let program = command.get_program().to_string_lossy().into_owned();
         let mut child = command
             .spawn()
             .with_context(|| format!("cannot start {program}"))?;
+        // It holds the writing ends of the log's pipe.
+        drop(command);
         if let Some(mut pipe) = child.stdin.take() {
             // In a thread, and whatever comes of it: a program that does not read
             // its input is fine.
@@ -79,15 +103,16 @@ impl Process {
             child,
             note: notes.join(format!("{pid}.json")),
             running,
+            masking,
         };
-        publish::write_json(&process.note, &process.running)?;
+        publish::note_json(&process.note, &process.running)?;
         Ok(process)
     }
 
     /// Waits for the end, at most until `deadline` and the user's wish to stop.
     /// Whatever the program has started is killed with it.
     pub(super) fn wait(mut self, deadline: Option<Instant>) -> Result<End> {
-        let mut pause = Duration::from_millis(1);
+        let handle = self.handle();
         loop {
             if let Some(status) = self.ended()? {
                 return Ok(End::Exited(status));
@@ -95,17 +120,28 @@ impl Process {
             if interrupt::requested() {
                 return Ok(End::Interrupted);
             }
-            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
                 return Ok(End::TimedOut);
             }
-            thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(20));
+            sleep(handle.as_ref(), left.map_or(PAUSE, |left| left.min(PAUSE)));
         }
     }
 
-    /// The exit status, once there is one.
+    /// What tells at once when the program ends, where the system has it.
+    fn handle(&self) -> Option<OwnedFd> {
+        pidfd_open(Pid::from_raw(self.running.pid)?, PidfdFlags::empty()).ok()
+    }
+
+    /// The exit status, once there is one; the log is complete then.
     pub(super) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.child.try_wait()
+        let status = self.child.try_wait()?;
+        if status.is_some()
+            && let Some(masking) = self.masking.take()
+        {
+            masking.finish();
+        }
+        Ok(status)
     }
 
     /// Asks the program to end.
@@ -119,6 +155,9 @@ impl Drop for Process {
         self.running.signal(Signal::KILL);
         self.running.remove_container();
         let _ = self.child.wait();
+        if let Some(masking) = self.masking.take() {
+            masking.finish();
+        }
         // A note that stays does no harm: the next run finds nothing to end.
         let _ = fs::remove_file(&self.note);
     }
@@ -139,6 +178,18 @@ impl Running {
             // It fails when the container is gone already.
             let _ = remove.stdout(Stdio::null()).stderr(Stdio::null()).status();
         }
+    }
+}
+
+/// Sleeps, but not beyond the end of the program.
+fn sleep(handle: Option<&OwnedFd>, time: Duration) {
+    let limit = Timespec::try_from(time).ok();
+    match handle {
+        Some(handle) => {
+            // A signal ends it early, which does no harm.
+            let _ = poll(&mut [PollFd::new(handle, PollFlags::IN)], limit.as_ref());
+        }
+        None => thread::sleep(time.min(Duration::from_millis(2))),
     }
 }
 
@@ -197,6 +248,7 @@ mod tests {
             command,
             container: None,
             stdin: "hello\n".to_owned(),
+            masked: Vec::new(),
         };
         Process::start(start, &folder.join("log"), &folder.join("notes")).unwrap()
     }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use tempfile::{Builder, TempDir};
+use tempfile::{Builder, NamedTempFile, TempDir};
 
 const PREFIX: &str = ".partial-";
 
@@ -18,8 +18,7 @@ const PREFIX: &str = ".partial-";
 pub(super) fn write(target: &Path, content: &[u8]) -> Result<()> {
     let folder = target.parent().context("a file without a folder")?;
     let written = || -> Result<()> {
-        fs::create_dir_all(folder)?;
-        let mut file = Builder::new().prefix(PREFIX).tempfile_in(folder)?;
+        let mut file = partial(folder)?;
         file.write_all(content)?;
         file.as_file().sync_all()?;
         file.persist(target)?;
@@ -33,6 +32,25 @@ pub(super) fn write_json(target: &Path, value: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
     write(target, text.as_bytes())
+}
+
+/// As [`write_json()`], for what is worth nothing after a power failure.
+pub(super) fn note_json(target: &Path, value: &impl Serialize) -> Result<()> {
+    let folder = target.parent().context("a file without a folder")?;
+    let written = || -> Result<()> {
+        let mut file = partial(folder)?;
+        serde_json::to_writer(&mut file, value)?;
+        file.persist(target)?;
+        Ok(())
+    };
+    written().with_context(|| format!("cannot write {}", target.display()))
+}
+
+/// A file in the making, in `folder`, which is made if need be.
+pub(super) fn partial(folder: &Path) -> Result<NamedTempFile> {
+    let make = || Builder::new().prefix(PREFIX).tempfile_in(folder);
+    let made = make().or_else(|_| fs::create_dir_all(folder).and_then(|()| make()));
+    made.with_context(|| format!("cannot make a file in {}", folder.display()))
 }
 
 /// A folder in the making, in `folder`.

@@ -7,13 +7,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use super::objects::Objects;
 use super::publish;
-use super::tree::{self, Sources, Tree};
+use super::tree::Tree;
 
 /// A versioned file store with one branch.
 #[derive(Debug)]
-pub(super) struct Repo {
+pub(super) struct Repo<'a> {
     folder: PathBuf,
+    objects: &'a Objects,
     name: String,
 }
 
@@ -37,6 +39,8 @@ pub(super) struct Commit {
 pub(super) struct Job {
     /// The SHA-256 of the descriptor.
     pub(super) spec: String,
+    /// The salt of the datums' hashes.
+    pub(super) salt: String,
     /// The digest of the program or the ID of the image.
     pub(super) program: String,
     /// The commits that were read.
@@ -76,10 +80,14 @@ pub(super) fn now() -> u64 {
     now.map_or(0, |now| now.as_secs())
 }
 
-impl Repo {
-    pub(super) fn at(folder: PathBuf, name: &str) -> Self {
+impl<'a> Repo<'a> {
+    pub(super) fn at(folder: PathBuf, objects: &'a Objects, name: &str) -> Self {
         let name = name.to_owned();
-        Self { folder, name }
+        Self {
+            folder,
+            objects,
+            name,
+        }
     }
 
     fn commit_folder(&self, id: &str) -> PathBuf {
@@ -112,20 +120,25 @@ impl Repo {
         }
     }
 
-    fn read(&self, id: &str) -> Result<Commit> {
+    /// The commit `id`.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or its record is damaged.
+    pub(super) fn read(&self, id: &str) -> Result<Commit> {
         let path = self.commit_folder(id).join("commit.json");
         let text = fs::read_to_string(&path)
             .with_context(|| format!("cannot read commit {}@{id}", self.name))?;
         serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))
     }
 
-    /// Makes a commit of `sources` and lets it be the head.
+    /// Makes a commit of `files`, which are all in the store, and lets it be the head.
     ///
     /// # Errors
     ///
-    /// When a file cannot be copied, or the head has this ID already. The head is
+    /// When a file cannot be made, or the head has this ID already. The head is
     /// then as before.
-    pub(super) fn commit(&self, id: &str, sources: &Sources, job: Option<Job>) -> Result<Commit> {
+    pub(super) fn commit(&self, id: &str, files: Tree, job: Option<Job>) -> Result<Commit> {
         let head = self.head()?.map(|head| head.id);
         if head.as_deref() == Some(id) {
             bail!(
@@ -135,7 +148,8 @@ impl Repo {
         }
         let commits = self.folder.join("commits");
         let staged = publish::stage(&commits)?;
-        let files = tree::copy(sources, &staged.path().join("files"))?;
+        self.objects.flush()?;
+        self.objects.lay(&files, &staged.path().join("files"))?;
         let commit = Commit {
             id: id.to_owned(),
             parent: head,
@@ -164,21 +178,25 @@ impl Commit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::local::tree::{FileEntry, Sources};
 
     #[test]
     fn commits_have_parents_and_stay() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("a.csv");
-        let repo = Repo::at(folder.path().join("repo"), "r");
+        let objects = Objects::at(folder.path().join("objects"));
+        let repo = Repo::at(folder.path().join("repo"), &objects, "r");
         assert!(repo.head().unwrap().is_none());
         let sources = Sources::from([("a.csv".to_owned(), data.clone())]);
-        fs::write(&data, "1").unwrap();
-        let first = repo.commit(&new_id(), &sources, None).unwrap();
-        fs::write(&data, "2").unwrap();
-        let second = repo.commit(&new_id(), &sources, None).unwrap();
+        let commit = |id: &str, text: &str| {
+            fs::write(&data, text).unwrap();
+            repo.commit(id, objects.take_all(&sources).unwrap(), None)
+        };
+        let first = commit(&new_id(), "1").unwrap();
+        let second = commit(&new_id(), "2").unwrap();
         assert_eq!(second.parent, Some(first.id.clone()));
         assert_eq!(repo.head().unwrap().unwrap().files, second.files);
-        assert!(repo.commit(&second.id, &sources, None).is_err());
+        assert!(commit(&second.id, "3").is_err());
         assert_eq!(fs::read(repo.files(&first.id).join("a.csv")).unwrap(), b"1");
         assert!(repo.has(&first.id).unwrap() && !repo.has(&new_id()).unwrap());
     }
@@ -186,9 +204,11 @@ mod tests {
     #[test]
     fn a_failed_commit_leaves_the_head() {
         let folder = tempfile::tempdir().unwrap();
-        let repo = Repo::at(folder.path().join("repo"), "r");
-        let sources = Sources::from([("a".to_owned(), folder.path().join("missing"))]);
-        assert!(repo.commit(&new_id(), &sources, None).is_err());
+        let objects = Objects::at(folder.path().join("objects"));
+        let repo = Repo::at(folder.path().join("repo"), &objects, "r");
+        let sha256 = "0".repeat(64);
+        let files = Tree::from([("a".to_owned(), FileEntry { size: 1, sha256 })]);
+        assert!(repo.commit(&new_id(), files, None).is_err());
         assert!(repo.head().unwrap().is_none());
         let left = fs::read_dir(folder.path().join("repo/commits")).unwrap();
         assert_eq!(left.count(), 0);

@@ -3,9 +3,12 @@
 //! ```text
 //! run.lock  supervisor.lock                one run, one supervisor at a time
 //! run.json                                 the run under way, if it was not ended
+//! format                                   the layout of this folder
+//! objects/<2 digits>/<62 digits>           contents by their SHA-256
+//! index/<repo>.json                        digests of the files of a source
 //! repos/<repo>/head                        the newest commit
 //! repos/<repo>/commits/<id>/commit.json    where it comes from, what is in it
-//! repos/<repo>/commits/<id>/files/         its files
+//! repos/<repo>/commits/<id>/files/         its files, linked to the objects
 //! pipelines/<pipeline>.json                salt and spec commit
 //! jobs/<pipeline>/<id>/{job.json,log}      what was run
 //! deployments/<name>.yaml                  the wanted SeldonDeployment
@@ -22,6 +25,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use super::objects::Objects;
 use super::publish;
 use super::repo::Repo;
 use crate::{interrupt, report};
@@ -31,7 +35,11 @@ use crate::{interrupt, report};
 pub(super) struct State {
     workspace: PathBuf,
     root: PathBuf,
+    objects: Objects,
 }
+
+/// The layout that this program writes and reads.
+const FORMAT: &str = "2\n";
 
 /// Held as long as the value lives; the system gives it back when the process
 /// ends, however it ends.
@@ -46,8 +54,22 @@ impl State {
         let root = workspace.join(".local").join(use_case);
         fs::create_dir_all(&root)
             .with_context(|| format!("cannot make the folder {}", root.display()))?;
-        let workspace = workspace.to_owned();
-        Ok(Self { workspace, root })
+        let format = root.join("format");
+        if fs::read_to_string(&format).ok().as_deref() != Some(FORMAT) {
+            if root.join("repos").exists() {
+                bail!(
+                    "{} was made by another version of this tool; \
+                     forget it with \"cargo xtask local rm {use_case}\"",
+                    root.display()
+                );
+            }
+            publish::write(&format, FORMAT.as_bytes())?;
+        }
+        Ok(Self {
+            workspace: workspace.to_owned(),
+            objects: Objects::at(root.join("objects")),
+            root,
+        })
     }
 
     /// A path for people: those below the workspace are told from there.
@@ -55,8 +77,18 @@ impl State {
         path.strip_prefix(&self.workspace).unwrap_or(path).display()
     }
 
-    pub(super) fn repo(&self, name: &str) -> Repo {
-        Repo::at(self.root.join("repos").join(name), name)
+    pub(super) fn repo(&self, name: &str) -> Repo<'_> {
+        Repo::at(self.root.join("repos").join(name), &self.objects, name)
+    }
+
+    /// The contents of all commits.
+    pub(super) fn objects(&self) -> &Objects {
+        &self.objects
+    }
+
+    /// The digests of what a repo is fed from.
+    pub(super) fn index(&self, repo: &str) -> PathBuf {
+        self.root.join("index").join(format!("{repo}.json"))
     }
 
     pub(super) fn pipeline(&self, name: &str) -> PathBuf {
@@ -110,16 +142,7 @@ impl State {
     }
 
     fn try_lock(&self, name: &str) -> Result<Option<Lock>> {
-        let path = self.root.join(name);
-        let file = File::create(&path);
-        let file = file.with_context(|| format!("cannot open {}", path.display()))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Lock { _file: file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => {
-                Err(error).with_context(|| format!("cannot lock {}", path.display()))
-            }
-        }
+        try_lock(&self.root.join(name))
     }
 
     /// Removes what a killed run has left unfinished. Needs the run lock.
@@ -131,6 +154,33 @@ impl State {
             publish::sweep(&repo)?;
             publish::sweep(&repo.join("commits"))?;
         }
+        publish::sweep(&self.root.join("index"))?;
+        publish::sweep(&self.job_processes())?;
+        self.objects.sweep()?;
         publish::remove(&self.scratch())
+    }
+}
+
+/// Both locks of the state in `folder`, unless something there is at work.
+pub(super) fn try_lock_all(folder: &Path) -> Result<Option<[Lock; 2]>> {
+    let locks = (
+        try_lock(&folder.join("run.lock"))?,
+        try_lock(&folder.join("supervisor.lock"))?,
+    );
+    Ok(match locks {
+        (Some(run), Some(supervisor)) => Some([run, supervisor]),
+        _ => None,
+    })
+}
+
+fn try_lock(path: &Path) -> Result<Option<Lock>> {
+    let file = File::create(path);
+    let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(Lock { _file: file })),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::glob::Glob;
 use crate::descriptor::{DEFAULT_BRANCH, DEFAULT_PROJECT, Descriptor, Input};
 
 /// What the runner does with a field.
@@ -28,8 +29,7 @@ const REQUEST: &[(&str, Support)] = &[
     ("description", NoEffect),
     ("input", Honoured),
     ("transform", Honoured),
-    // One worker, whatever is asked for: the results are the same.
-    ("parallelism_spec", NoEffect),
+    ("parallelism_spec", Honoured),
     ("egress", Refused(CLUSTER)),
     ("output_branch", Only(DEFAULT_BRANCH)),
     ("s3_out", Refused(OBJECT_STORE)),
@@ -67,9 +67,9 @@ const TRANSFORM: &[(&str, Support)] = &[
     ("debug", NoEffect),
     ("dockerfile", NoEffect),
     ("memory_volume", NoEffect),
-    ("err_cmd", Refused(NOT_YET)),
-    ("err_stdin", Refused(NOT_YET)),
-    ("user", Refused(NOT_YET)),
+    ("err_cmd", Honoured),
+    ("err_stdin", Honoured),
+    ("user", Honoured),
     ("datum_batching", Refused(NOT_YET)),
 ];
 
@@ -77,7 +77,7 @@ const SECRET: &[(&str, Support)] = &[
     ("name", Honoured),
     ("key", Honoured),
     ("env_var", Honoured),
-    ("mount_path", Refused(NOT_YET)),
+    ("mount_path", Honoured),
 ];
 
 const PFS: &[(&str, Support)] = &[
@@ -88,15 +88,15 @@ const PFS: &[(&str, Support)] = &[
     ("repo_type", Only("user")),
     ("branch", Only(DEFAULT_BRANCH)),
     ("commit", Refused("must not be set")),
-    ("join_on", Refused(NOT_YET)),
-    ("outer_join", Refused(NOT_YET)),
-    ("group_by", Refused(NOT_YET)),
-    ("lazy", Refused(NOT_YET)),
-    ("empty_files", Refused(NOT_YET)),
+    ("join_on", Honoured),
+    ("outer_join", Honoured),
+    ("group_by", Honoured),
+    ("lazy", Honoured),
+    ("empty_files", Honoured),
     ("s3", Refused(OBJECT_STORE)),
     ("trigger", Refused(NOT_YET)),
-    ("propagation_spec", Refused(NOT_YET)),
-    ("reference", Refused(NOT_YET)),
+    ("propagation_spec", Honoured),
+    ("reference", Honoured),
 ];
 
 /// Everything in `descriptor` that this runner would have to ignore.
@@ -156,33 +156,61 @@ fn check_input(input: &Value, found: &mut Vec<String>) {
     for (kind, value) in input.as_object().into_iter().flatten() {
         match kind.as_str() {
             "pfs" => check(value, PFS, "input.pfs.", found),
-            "cross" => {
+            "union" | "cross" | "join" | "group" => {
                 let inputs = value.as_array().into_iter().flatten();
                 inputs.for_each(|input| check_input(input, found));
             }
-            kind => found.push(format!("input.{kind} {NOT_YET}; pfs and cross are")),
+            kind => found.push(format!(
+                "input.{kind} {NOT_YET}; pfs, union, cross, join and group are"
+            )),
         }
     }
 }
 
-fn check_values(descriptor: &Descriptor, found: &mut Vec<String>) {
-    if let Input::Cross(inputs) = &descriptor.spec.input
-        && inputs.is_empty()
-    {
-        found.push("input.cross is empty".to_owned());
+/// What one field does not say of an input: lists, keys, globs.
+fn check_combination(input: &Input, found: &mut Vec<String>) {
+    let (kind, inputs) = match input {
+        Input::Pfs(leaf) => {
+            if let Err(error) = Glob::new(&leaf.glob) {
+                found.push(format!("input.pfs.glob: {error:#}"));
+            }
+            if leaf.lazy && leaf.empty_files {
+                found.push("input.pfs: lazy and empty_files exclude each other".to_owned());
+            }
+            return;
+        }
+        Input::Cron {} => return,
+        Input::Union(inputs) => ("union", inputs),
+        Input::Cross(inputs) => ("cross", inputs),
+        Input::Join(inputs) => ("join", inputs),
+        Input::Group(inputs) => ("group", inputs),
+    };
+    if inputs.is_empty() {
+        found.push(format!("input.{kind} is empty"));
     }
-    for input in descriptor.spec.input.leaves() {
-        if !matches!(input.glob.trim_start_matches('/'), "" | "*") {
-            found.push(format!(
-                "input.pfs.glob {:?} {NOT_YET}; \"/\" and \"/*\" are",
-                input.glob
-            ));
+    for leaf in inputs.iter().flat_map(Input::leaves) {
+        let key = match kind {
+            "join" => ("join_on", &leaf.join_on),
+            "group" => ("group_by", &leaf.group_by),
+            _ => continue,
+        };
+        if key.1.as_deref().unwrap_or_default().is_empty() {
+            let (name, key) = (leaf.name(), key.0);
+            found.push(format!("input.{kind}: the input {name:?} needs {key:?}"));
         }
     }
+    inputs
+        .iter()
+        .for_each(|input| check_combination(input, found));
+}
+
+fn check_values(descriptor: &Descriptor, found: &mut Vec<String>) {
+    check_combination(&descriptor.spec.input, found);
     for secret in &descriptor.spec.transform.secrets {
-        if secret.env_var.is_none() || secret.key.is_none() {
+        let variable = secret.env_var.is_some() && secret.key.is_some();
+        if !variable && secret.mount_path.is_none() {
             found.push(format!(
-                "the secret {:?} needs both \"env_var\" and \"key\"",
+                "the secret {:?} needs \"mount_path\", or both \"env_var\" and \"key\"",
                 secret.name
             ));
         }
@@ -224,18 +252,18 @@ mod tests {
         let found = refused(|value| {
             value["spout"] = json!({});
             value["outputBranch"] = json!("other");
-            value["transform"]["errCmd"] = json!(["/train"]);
+            value["s3_out"] = json!(true);
             value["pipeline"]["project"] = json!({"name": "p"});
-            value["input"]["pfs"]["emptyFiles"] = json!(true);
-            value["input"]["pfs"]["glob"] = json!("/**");
+            value["input"]["pfs"]["s3"] = json!(true);
+            value["input"]["pfs"]["glob"] = json!("/{a");
         });
         for name in [
             "spout",
             "output_branch",
-            "transform.err_cmd",
+            "s3_out",
             "pipeline.project.name",
-            "input.pfs.empty_files",
-            "input.pfs.glob \"/**\"",
+            "input.pfs.s3",
+            "input.pfs.glob: the glob \"/{a\" cannot be used",
         ] {
             assert!(
                 found.iter().any(|text| text.starts_with(name)),
@@ -243,7 +271,31 @@ mod tests {
             );
         }
         let found = refused(|value| value["input"] = json!({"cron": {"spec": "@daily"}}));
-        assert_eq!(found, ["input.cron is not run locally; pfs and cross are"]);
+        assert_eq!(
+            found,
+            ["input.cron is not run locally; pfs, union, cross, join and group are"]
+        );
+    }
+
+    #[test]
+    fn inputs_that_say_too_little_are_refused() {
+        let leaf = |more: &str| format!(r#"{{"pfs": {{"repo": "d", "glob": "/(*)"{more}}}}}"#);
+        for (kind, more, expected) in [
+            ("join", "", "needs \"join_on\""),
+            ("group", "", "needs \"group_by\""),
+            (
+                "cross",
+                r#", "lazy": true, "empty_files": true"#,
+                "exclude each other",
+            ),
+        ] {
+            let text = format!(r#"{{"{kind}": [{}]}}"#, leaf(more));
+            let input: Value = serde_json::from_str(&text).unwrap();
+            let found = refused(|value| value["input"] = input);
+            assert!(found.len() == 1 && found[0].contains(expected), "{found:?}");
+        }
+        let found = refused(|value| value["input"] = json!({"union": []}));
+        assert_eq!(found, ["input.union is empty"]);
     }
 
     #[test]

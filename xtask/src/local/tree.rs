@@ -1,11 +1,11 @@
-//! The files of a commit: listing, digests, copies.
+//! The files of a commit: listing and digests.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use walkdir::WalkDir;
@@ -50,7 +50,7 @@ pub(super) fn list(root: &Path) -> Result<Sources> {
     Ok(sources)
 }
 
-fn checked(path: &Path) -> Result<String> {
+pub(super) fn checked(path: &Path) -> Result<String> {
     const REFUSED: &str = "*?[]{}!()@+^";
     let text = path.to_str().unwrap_or_default();
     let is_allowed = |c: char| (' '..='~').contains(&c) && !REFUSED.contains(c);
@@ -63,64 +63,20 @@ fn checked(path: &Path) -> Result<String> {
     Ok(text.to_owned())
 }
 
-/// Copies the files into the new folder `target` and gives their digests.
-pub(super) fn copy(sources: &Sources, target: &Path) -> Result<Tree> {
-    fs::create_dir_all(target).with_context(|| format!("cannot make {}", target.display()))?;
-    let mut tree = Tree::new();
-    for (name, source) in sources {
-        let path = target.join(name);
-        let copied = || -> Result<FileEntry> {
-            if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder)?;
-            }
-            fs::copy(source, &path)?;
-            set_mode(&path, 0o444)?;
-            File::open(&path)?.sync_all()?;
-            // What is digested is the copy: the source may change meanwhile.
-            digest_file(&path)
-        };
-        let entry = copied()
-            .with_context(|| format!("cannot copy {} to {}", source.display(), path.display()))?;
-        tree.insert(name.clone(), entry);
-    }
-    Ok(tree)
-}
-
-/// Copies the files of a commit below `prefix` to `target` for a program, which
-/// may do with them what it likes.
-pub(super) fn lend(files: &Path, tree: &Tree, prefix: &str, target: &Path) -> Result<()> {
-    for name in tree.keys().filter(|name| is_below(name, prefix)) {
-        let path = target.join(name);
-        let copied = || -> io::Result<()> {
-            if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder)?;
-            }
-            fs::copy(files.join(name), &path)?;
-            set_mode(&path, 0o644)
-        };
-        copied().with_context(|| format!("cannot make {}", path.display()))?;
-    }
-    Ok(())
-}
-
-/// Whether a file belongs to the datum at `prefix`, `/` or `/top`.
-pub(super) fn is_below(name: &str, prefix: &str) -> bool {
-    let prefix = prefix.trim_matches('/');
-    match name.strip_prefix(prefix) {
-        _ if prefix.is_empty() => true,
-        Some(rest) => rest.is_empty() || rest.starts_with('/'),
-        None => false,
-    }
-}
-
-/// The digests of the files as they are now.
-pub(super) fn digest(sources: &Sources) -> Result<Tree> {
-    let mut tree = Tree::new();
-    for (name, path) in sources {
-        let entry = digest_file(path).with_context(|| format!("cannot read {}", path.display()))?;
-        tree.insert(name.clone(), entry);
-    }
-    Ok(tree)
+/// The files at or below `path`, `/` or `/folder/` or `/file`.
+pub(super) fn below<'a>(
+    tree: &'a Tree,
+    path: &str,
+) -> impl Iterator<Item = (&'a String, &'a FileEntry)> {
+    let path = path.trim_matches('/');
+    let folder = if path.is_empty() {
+        String::new()
+    } else {
+        format!("{path}/")
+    };
+    let inner = tree.range(folder.clone()..);
+    let inner = inner.take_while(move |(name, _)| name.starts_with(&folder));
+    tree.get_key_value(path).into_iter().chain(inner)
 }
 
 /// The size and SHA-256 of a file.
@@ -154,13 +110,10 @@ pub(super) fn digest_text(text: &str) -> String {
     hex(&Sha256::digest(text))
 }
 
-fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -173,12 +126,9 @@ mod tests {
         std::os::unix::fs::symlink(root.join("other"), root.join("out/linked")).unwrap();
         std::os::unix::fs::symlink(root.join("other/a"), root.join("out/b")).unwrap();
         let sources = list(&root.join("out")).unwrap();
-        let tree = copy(&sources, &root.join("copy")).unwrap();
-        assert_eq!(tree.keys().collect::<Vec<_>>(), ["b", "linked/a"]);
-        assert!(tree["b"].sha256.starts_with("ba7816bf"));
-        assert_eq!(tree, digest(&sources).unwrap());
-        let copied = root.join("copy/b").symlink_metadata().unwrap();
-        assert!(copied.is_file() && copied.permissions().readonly());
+        assert_eq!(sources.keys().collect::<Vec<_>>(), ["b", "linked/a"]);
+        let entry = digest_file(&sources["b"]).unwrap();
+        assert!(entry.size == 3 && entry.sha256.starts_with("ba7816bf"));
     }
 
     #[test]
@@ -195,8 +145,24 @@ mod tests {
     }
 
     #[test]
-    fn below() {
-        assert!(is_below("a/b", "/") && is_below("a/b", "/a") && is_below("a", "/a"));
-        assert!(!is_below("ab", "/a") && !is_below("b/a", "/a"));
+    fn a_path_has_its_own_files_below_it() {
+        let entry = FileEntry {
+            size: 0,
+            sha256: String::new(),
+        };
+        let names = ["a-b", "a/b", "a/c/d", "ab", "b"];
+        let tree: Tree = names.map(|name| (name.to_owned(), entry.clone())).into();
+        let found = |path| below(&tree, path).map(|(name, _)| name.as_str()).collect();
+        let cases: [(&str, Vec<&str>); 5] = [
+            ("/", names.to_vec()),
+            ("/a/", vec!["a/b", "a/c/d"]),
+            ("/a/c", vec!["a/c/d"]),
+            ("/ab", vec!["ab"]),
+            ("/c", vec![]),
+        ];
+        for (path, expected) in cases {
+            let found: Vec<&str> = found(path);
+            assert_eq!(found, expected, "{path}");
+        }
     }
 }

@@ -5,13 +5,14 @@
 //! `transform.image`, and inside other strings, as an argument of a command
 //! (`--serving-image …/serve:0.0.1`), the value of a variable or a patch.
 
-mod document;
+pub(crate) mod document;
 mod edit;
 mod escape;
 mod files;
+mod hits;
 mod json;
 mod token;
-mod yaml;
+pub(crate) mod yaml;
 
 pub(crate) use document::Node;
 pub(crate) use edit::{Edit, apply, prove};

@@ -115,6 +115,7 @@ impl Fixture {
         }
     }
 
+    #[allow(dead_code, reason = "not every test that has the fixture edits")]
     pub(crate) fn edit(&self, file: &str, from: &str, to: &str) {
         let path = self.root().join(file);
         let text = fs::read_to_string(&path).unwrap();
@@ -196,6 +197,7 @@ pub(crate) fn succeed(mut command: Command) -> Output {
 }
 
 /// Runs it and wants the exit code 1; gives what was printed.
+#[allow(dead_code, reason = "the tests of the peers want success")]
 pub(crate) fn fail(mut command: Command) -> String {
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", talk(&output));

@@ -42,10 +42,13 @@ pub(crate) struct Running {
 impl Running {
     /// Waits until it does nothing but serve.
     pub(crate) fn serves(&self) {
-        eventually("serving", || {
-            fs::read_to_string(&self.log)
-                .unwrap()
-                .contains("Ctrl-C ends it")
+        self.says("Ctrl-C ends it");
+    }
+
+    /// Waits until it has printed `words`.
+    pub(crate) fn says(&self, words: &str) {
+        eventually(words, || {
+            fs::read_to_string(&self.log).unwrap().contains(words)
         });
     }
 
@@ -91,6 +94,15 @@ fn port() -> u16 {
     20_000 + u16::try_from(number).unwrap()
 }
 
+/// `cargo xtask local` in the workspace of all use cases.
+fn xtask() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.arg("local");
+    command.env("CARGO_MANIFEST_DIR", root().join("xtask"));
+    command.env("CARGO_TARGET_DIR", root().join("target"));
+    command
+}
+
 impl Case {
     /// A new use case with three rows of data.
     pub(crate) fn new(name: &str) -> Self {
@@ -120,6 +132,13 @@ impl Case {
         fs::write(self.source().join(file), text).unwrap();
     }
 
+    /// Lets the servers have this secret.
+    pub(crate) fn deploys_with(&self, secret: &str) {
+        let with = DEPLOY.replace("\"shown\"", &format!("\"shown\", \"{secret}\""));
+        assert_ne!(with, DEPLOY);
+        self.write("deployment-pipeline.json", &with);
+    }
+
     pub(crate) fn read(&self, file: &Path) -> String {
         fs::read_to_string(self.source().join(file)).unwrap()
     }
@@ -139,13 +158,18 @@ impl Case {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        command.args(["local", &self.name]).args(arguments);
+        let mut command = xtask();
+        command.args([&self.name]).args(arguments);
         command.args(["--port", &self.port.to_string()]);
-        command.env("CARGO_MANIFEST_DIR", root().join("xtask"));
-        command.env("CARGO_TARGET_DIR", root().join("target"));
         command.env("A_SECRET_OF_THE_DEVELOPER", "x");
         command
+    }
+
+    /// What a question is answered on stdout.
+    pub(crate) fn ask(&self, question: &[&str]) -> String {
+        let output = xtask().args(question).output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     pub(crate) fn once(&self, arguments: &[&str]) -> Output {

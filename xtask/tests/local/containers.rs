@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Once;
 
 use crate::case::{Case, eventually, root};
+use crate::jobs::training;
 
 fn docker(arguments: &[&str]) -> String {
     let output = Command::new("docker").args(arguments).output().unwrap();
@@ -60,6 +61,42 @@ fn a_use_case_runs_in_containers() {
     assert!(said.contains("unchanged since job"), "{said}");
     // What a container wrote belongs to the caller.
     fs::remove_dir_all(case.state()).unwrap();
+}
+
+#[test]
+#[ignore = "needs docker and root"]
+fn a_container_has_the_user_and_the_secrets_that_it_is_given() {
+    images();
+    let case = Case::new("contained-user");
+    let more = r#", "user": "4321", "secrets": [{"name": "mounted", "mount_path": "/secrets"}]"#;
+    let image = "\"localhost:5000/stand-in/train:0.0.1\"";
+    let text = training("", more).replace("\"train\"", image);
+    case.write("training-pipeline.json", &text);
+    let secrets = root().join(".local/secrets");
+    fs::create_dir_all(&secrets).unwrap();
+    let text = "kind: Secret\nstringData: {token: for-nobody-else}\n";
+    fs::write(secrets.join("mounted.yaml"), text).unwrap();
+    // A process has neither.
+    let said = case.fails(&[]);
+    assert!(said.contains("transform.user needs a container"), "{said}");
+    let said = case.succeeds(&["--docker"]);
+    assert!(!said.contains("for-nobody-else"), "{said}");
+    let job = case.jobs("model").remove(0);
+    let of = format!("model@{}", job["id"].as_str().unwrap());
+    let log = case.ask(&["logs", &of]);
+    assert!(log.contains("running as 4321"), "{log}");
+    assert!(log.contains("the mounted secret is ***"), "{log}");
+    for entry in walkdir::WalkDir::new(case.state()) {
+        let entry = entry.unwrap();
+        if entry.file_type().is_file() {
+            let text = fs::read_to_string(entry.path()).unwrap();
+            assert!(
+                !text.contains("for-nobody-else"),
+                "{}",
+                entry.path().display()
+            );
+        }
+    }
 }
 
 #[test]

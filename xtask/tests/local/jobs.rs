@@ -86,11 +86,14 @@ fn a_changed_descriptor_is_told_and_reprocess_runs_again() {
     case.write(path, changed);
     let said = case.succeeds(&[]);
     assert!(said.contains("--reprocess=model"), "{said}");
-    assert_eq!(case.head("model").unwrap()["id"], first["id"]);
+    let updated = case.head("model").unwrap();
+    assert_ne!(updated["id"], first["id"], "an update makes a job");
+    assert_eq!(updated["files"], first["files"], "which skips every datum");
+    assert_eq!(updated["job"]["datums"][0]["job"], first["id"]);
     case.succeeds(&["--reprocess=model"]);
     let second = case.head("model").unwrap();
-    assert_ne!(second["id"], first["id"]);
-    assert_eq!(case.jobs("rollout").len(), 2, "a new version is rolled out");
+    assert_eq!(second["job"]["datums"][0]["job"], second["id"]);
+    assert_eq!(case.jobs("rollout").len(), 3, "each commit starts a job");
     let said = case.fails(&["--reprocess=nothing"]);
     assert!(said.contains("the pipelines are model, rollout"), "{said}");
 }
@@ -108,7 +111,8 @@ fn a_failed_job_leaves_no_output_and_nothing_runs_on_it() {
     ] {
         assert!(said.contains(part), "{part:?} is not in: {said}");
     }
-    assert!(case.head("model").is_none() && case.jobs("rollout").is_empty());
+    assert!(case.head("model").is_none() && case.head("rollout").is_none());
+    assert_eq!(case.jobs("rollout")[0]["state"], "JOB_UNRUNNABLE");
     assert_eq!(case.jobs("model")[0]["state"], "JOB_FAILURE");
 
     case.fails(&[]);
@@ -186,7 +190,7 @@ fn a_glob_makes_datums_and_only_new_ones_run() {
 }
 
 /// The descriptor of the pipeline `model` with more fields.
-fn training(more: &str, transform: &str) -> String {
+pub(crate) fn training(more: &str, transform: &str) -> String {
     format!(
         r#"{{"pipeline": {{"name": "model"}}, "input": {{"cross": [
           {{"pfs": {{"name": "data", "repo": "data", "glob": "/"}}}},
@@ -244,7 +248,7 @@ fn a_secret_reaches_the_program_and_nothing_else() {
         r#", "secrets": [{"name": "stand-in-secret", "key": "k", "env_var": "THE_SECRET"}]"#;
     case.write("training-pipeline.json", &training("", secret));
     let folder = root().join(".local/secrets");
-    let _ = fs::remove_dir_all(&folder);
+    let _ = fs::remove_file(folder.join("stand-in-secret.yaml"));
     let said = case.fails(&[]);
     assert!(
         said.contains("stand-in-secret") && said.contains("write it to"),
@@ -259,6 +263,13 @@ fn a_secret_reaches_the_program_and_nothing_else() {
     let environment = fs::read_to_string(case.files("model").join("environment")).unwrap();
     assert!(environment.lines().any(|line| line == "THE_SECRET"));
     assert!(!said.contains("very-confidential"));
+    let job = case.jobs("model").remove(0);
+    let log = case
+        .state()
+        .join("jobs/model")
+        .join(job["id"].as_str().unwrap());
+    let log = fs::read_to_string(log.join("log")).unwrap();
+    assert!(log.contains("the secret is ***"), "{log}");
     for entry in walkdir::WalkDir::new(case.state()) {
         let entry = entry.unwrap();
         if entry.file_type().is_file() {

@@ -1,11 +1,12 @@
 //! Two terminals: one serves, the other brings new versions.
 
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::case::{Case, Running, eventually};
+use crate::case::{Case, Running, eventually, root};
 
 /// The number of rows that the served model was made of, by a new connection.
 fn served(case: &Case) -> Option<u64> {
@@ -188,7 +189,7 @@ fn a_killed_supervisor_leaves_no_server_behind() {
 fn a_server_that_ends_is_started_again() {
     let case = Case::new("restarted");
     let first = serving(&case);
-    let note = std::fs::read_dir(case.state().join("processes/serve"))
+    let note = fs::read_dir(case.state().join("processes/serve"))
         .unwrap()
         .next()
         .unwrap();
@@ -212,4 +213,35 @@ fn a_busy_port_is_refused_when_it_was_asked_for() {
     let _listener = std::net::TcpListener::bind(address).unwrap();
     let said = case.fails(&[]);
     assert!(said.contains("--port"), "{said}");
+}
+
+#[test]
+fn a_secret_shows_in_no_log_of_a_server() {
+    let case = Case::new("confidential");
+    let secrets = root().join(".local/secrets");
+    fs::create_dir_all(&secrets).unwrap();
+    let text = "kind: Secret\nstringData: {k: strictly-private}\n";
+    fs::write(secrets.join("served-secret.yaml"), text).unwrap();
+    case.deploys_with("served-secret");
+    let first = serving(&case);
+    case.mode("broken");
+    let said = case.fails(&[]);
+    assert!(said.contains("the secret is ***"), "{said}");
+    assert!(said.contains("the model is broken"), "{said}");
+    assert!(!said.contains("strictly-private"), "{said}");
+    stop(first);
+    let mut logs = 0;
+    for entry in walkdir::WalkDir::new(case.state()) {
+        let entry = entry.unwrap();
+        if entry.file_type().is_file() {
+            let text = fs::read_to_string(entry.path()).unwrap();
+            assert!(
+                !text.contains("strictly-private"),
+                "{}",
+                entry.path().display()
+            );
+            logs += usize::from(text.contains("the secret is ***"));
+        }
+    }
+    assert_eq!(logs, 2, "one for each version");
 }

@@ -37,6 +37,11 @@ impl Registry {
         Self::start(&auth, folder)
     }
 
+    /// One with this `auth` section in its configuration.
+    pub(crate) fn with_auth(auth: &str) -> Self {
+        Self::start(auth, tempfile::tempdir().unwrap())
+    }
+
     fn start(auth: &str, folder: TempDir) -> Self {
         let port = free_port();
         let config = format!(

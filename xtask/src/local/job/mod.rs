@@ -1,7 +1,12 @@
 //! Runs a pipeline over the heads of its input repos: one job.
 
 mod attempt;
+mod collect;
+#[cfg(test)]
+mod incremental;
+mod input;
 mod output;
+mod record;
 mod settings;
 mod work;
 
@@ -11,14 +16,16 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
+use self::output::Keyed;
+pub(super) use self::record::Record;
 use self::settings::Settings;
 use self::work::Work;
-use super::datum::{Datum, datums};
+use super::datum::datums;
 use super::launch::Launcher;
-use super::repo::{self, Commit, Processed, Provenance};
-use super::secrets::Secrets;
+use super::repo::{self, Commit, Job, Provenance};
 use super::state::State;
 use crate::descriptor::{self, Descriptor};
+use crate::secrets::Secrets;
 
 /// What jobs are run with.
 #[derive(Debug)]
@@ -34,16 +41,28 @@ pub(super) struct Runner<'a> {
 /// What became of a pipeline.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    /// Every datum was processed before.
+    /// Nothing that a job would be made for: no new commit, no new descriptor.
     Skipped {
         head: Box<Commit>,
-        /// The program or the descriptor is another than the one that ran.
+        /// The program is another than the one that ran.
         changed: bool,
     },
     /// A new commit.
-    Success(Box<Commit>),
+    Success(Box<Finished>),
     /// Datums failed; there is no commit.
     Failed { reason: String, log: PathBuf },
+}
+
+/// What a job has made.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) commit: Commit,
+    /// How many datums were processed now.
+    pub(super) processed: usize,
+    /// How many were processed before.
+    pub(super) skipped: usize,
+    /// How many failed, and were recovered by `err_cmd`.
+    pub(super) recovered: usize,
 }
 
 impl Runner<'_> {
@@ -61,17 +80,16 @@ impl Runner<'_> {
     ) -> Result<Outcome> {
         let settings = Settings::of(self.state, pipeline, reprocess)?;
         let commits = self.input_commits(pipeline)?;
-        let datums = datums(&pipeline.spec.input, &|repo| commits.get(repo));
+        let inputs = provenance(&commits);
         let output = self.state.repo(pipeline.name());
         let head = output.head()?;
         let program = self.launcher.identity(&pipeline.spec.transform.image)?;
-        if let Some(head) = unchanged(head.as_ref(), &datums, pipeline, &settings.salt) {
-            let job = head.job.as_ref();
-            let changed =
-                job.is_some_and(|job| job.program != program || job.spec != settings.spec);
+        if let Some((head, job)) = up_to_date(head.as_ref(), &inputs, pipeline, &settings) {
+            let changed = job.program != program;
             let head = Box::new(head.clone());
             return Ok(Outcome::Skipped { head, changed });
         }
+        let datums = datums(&pipeline.spec.input, &|repo| commits.get(repo))?;
         // The event of a killed run may have made a commit of the descriptor before.
         let is_taken = head.as_ref().is_some_and(|head| head.id == self.id);
         let id = if is_taken {
@@ -79,23 +97,34 @@ impl Runner<'_> {
         } else {
             self.id.to_owned()
         };
-        let provenance = |(repo, commit): (&String, &Commit)| Provenance {
-            repo: repo.clone(),
-            commit: commit.id.clone(),
-        };
         let work = Work {
             runner: self,
             pipeline,
             secrets: self.secrets.variables(&pipeline.spec.transform.secrets)?,
-            inputs: commits.iter().map(provenance).collect(),
+            mounts: self.secrets.mounts(&pipeline.spec.transform.secrets)?,
+            inputs,
             log: self.state.job(pipeline.name(), &id).join("log"),
             id,
-            deadline: deadline(pipeline.spec.job_timeout.as_deref()),
+            deadline: in_seconds(pipeline.spec.job_timeout.as_deref()),
             started: repo::now(),
             settings,
         };
         announce(&work.log);
-        work.run(&datums, head.as_ref(), program)
+        let keyed = datums.iter().map(|datum| Keyed {
+            datum,
+            id: datum.id(),
+            hash: datum.hash(&work.settings.salt),
+        });
+        work.run(&keyed.collect::<Vec<_>>(), head.as_ref(), program)
+    }
+
+    /// Records that the job of a pipeline cannot run, as its input has failed.
+    pub(super) fn unrunnable(&self, pipeline: &Descriptor, input: &str) -> Result<()> {
+        let now = repo::now();
+        let mut record = Record::new(pipeline.name(), self.id, "JOB_UNRUNNABLE", now);
+        record.reason = Some(format!("the job of {input} failed"));
+        let folder = self.state.job(pipeline.name(), self.id);
+        record.write(&folder.join("job.json"))
     }
 
     fn input_commits(&self, pipeline: &Descriptor) -> Result<BTreeMap<String, Commit>> {
@@ -110,31 +139,42 @@ impl Runner<'_> {
     }
 }
 
-/// The head, if it was made of exactly these datums.
-fn unchanged<'a>(
+fn provenance(commits: &BTreeMap<String, Commit>) -> Vec<Provenance> {
+    let inputs = commits.iter().map(|(repo, commit)| Provenance {
+        repo: repo.clone(),
+        commit: commit.id.clone(),
+    });
+    inputs.collect()
+}
+
+/// The head and its job, if nothing has come since that makes a job: a commit of an
+/// input that propagates, another descriptor, or the wish to reprocess.
+fn up_to_date<'a>(
     head: Option<&'a Commit>,
-    datums: &[Datum<'_>],
+    inputs: &[Provenance],
     pipeline: &Descriptor,
-    salt: &str,
-) -> Option<&'a Commit> {
+    settings: &Settings,
+) -> Option<(&'a Commit, &'a Job)> {
     let head = head?;
-    let processed = &head.job.as_ref()?.datums;
-    let is_processed = |datum: &Datum<'_>| find(processed, datum, salt).is_some();
-    let same = datums.len() == processed.len() && datums.iter().all(is_processed);
-    (same && !every_job(pipeline)).then_some(head)
-}
-
-fn every_job(pipeline: &Descriptor) -> bool {
-    pipeline.spec.reprocess_spec.as_deref() == Some("every_job")
-}
-
-fn find<'a>(processed: &'a [Processed], datum: &Datum<'_>, salt: &str) -> Option<&'a Processed> {
-    let (id, hash) = (datum.id(), datum.hash(salt));
-    processed
+    let job = head.job.as_ref()?;
+    let leaves = pipeline.spec.input.leaves();
+    let counts = |input: &&Provenance| {
+        let mut leaves = leaves.iter().filter(|leaf| leaf.repo == input.repo);
+        leaves.any(|leaf| leaf.propagates())
+    };
+    let same = job
+        .inputs
         .iter()
-        .find(|done| done.id == id && done.hash == hash)
+        .filter(counts)
+        .eq(inputs.iter().filter(counts));
+    (same && job.spec == settings.spec && job.salt == settings.salt).then_some((head, job))
 }
 
-fn deadline(timeout: Option<&str>) -> Option<Instant> {
+/// The time that is over in so many seconds, `"1800s"`.
+fn in_seconds(timeout: Option<&str>) -> Option<Instant> {
     Instant::now().checked_add(descriptor::seconds(timeout?)?)
+}
+
+fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    [one, other].into_iter().flatten().min()
 }

@@ -1,24 +1,44 @@
 //! The output of a job, put together from that of its datums.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
+use crate::local::datum::Datum;
 use crate::local::repo::Processed;
-use crate::local::tree::Sources;
+use crate::local::tree::{FileEntry, Tree};
+
+/// A datum with what it is known by.
+pub(super) struct Keyed<'a> {
+    pub(super) datum: &'a Datum<'a>,
+    /// `PACH_DATUM_ID`.
+    pub(super) id: String,
+    /// Content and salt.
+    pub(super) hash: String,
+}
+
+/// How a datum came to its end.
+#[derive(Debug)]
+pub(super) enum Done {
+    /// The program succeeded.
+    Output(Processed, Tree),
+    /// It failed, and `err_cmd` succeeded: no output, and the next job tries again.
+    Recovered,
+}
 
 /// What has been made of the datums so far.
 #[derive(Default)]
 pub(super) struct Output {
     /// The datums whose output is in, processed now or kept.
     pub(super) done: Vec<Processed>,
-    /// Where each output file lies, and the datum that made it.
-    files: BTreeMap<String, (PathBuf, String)>,
+    /// Each output file, and the datum that made it.
+    files: BTreeMap<String, (FileEntry, String)>,
     /// How many were processed now.
     pub(super) processed: usize,
-    /// Why the others are not in.
-    pub(super) failed: Vec<String>,
+    /// The IDs of those that `err_cmd` has recovered.
+    pub(super) recovered: Vec<String>,
+    /// The IDs of those that failed, and why.
+    pub(super) failed: Vec<(String, String)>,
 }
 
 impl Output {
@@ -27,25 +47,25 @@ impl Output {
     /// # Errors
     ///
     /// When both wrote the same path, or one a file where the other has a folder.
-    pub(super) fn add(&mut self, done: Processed, sources: Sources) -> Result<()> {
-        for (name, path) in sources {
+    pub(super) fn add(&mut self, done: Processed, files: Tree) -> Result<()> {
+        for (name, entry) in files {
             if let Some((_, other)) = self.files.get(&name) {
                 bail!("the datums {other} and {} both write {name:?}", done.id);
             }
             if let Some(file) = self.folder_conflict(&name) {
                 bail!("{file:?} and {name:?} cannot both be in the output");
             }
-            self.files.insert(name, (path, done.id.clone()));
+            self.files.insert(name, (entry, done.id.clone()));
         }
         self.done.push(done);
         Ok(())
     }
 
-    /// Where the files lie now.
-    pub(super) fn sources(&self) -> Sources {
+    /// All files.
+    pub(super) fn tree(&self) -> Tree {
         let files = self.files.iter();
         files
-            .map(|(name, (path, _))| (name.clone(), path.clone()))
+            .map(|(name, (entry, _))| (name.clone(), entry.clone()))
             .collect()
     }
 
@@ -76,10 +96,11 @@ mod tests {
             job: String::new(),
             files: files.iter().map(ToString::to_string).collect(),
         };
-        let sources = done
-            .files
-            .iter()
-            .map(|name| (name.clone(), PathBuf::from(datum)));
+        let entry = FileEntry {
+            size: 0,
+            sha256: String::new(),
+        };
+        let sources = done.files.iter().map(|name| (name.clone(), entry.clone()));
         let sources = sources.collect();
         output.add(done, sources).map_err(|error| error.to_string())
     }
@@ -89,7 +110,7 @@ mod tests {
         let mut output = Output::default();
         add(&mut output, "one", &["a/x", "b"]).unwrap();
         add(&mut output, "two", &["a/y", "a-b", "ab"]).unwrap();
-        let names: Vec<String> = output.sources().into_keys().collect();
+        let names: Vec<String> = output.tree().into_keys().collect();
         assert_eq!(names, ["a-b", "a/x", "a/y", "ab", "b"]);
     }
 

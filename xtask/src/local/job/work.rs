@@ -1,20 +1,24 @@
 //! A job under way: its datums, its record, its commit.
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use serde::Serialize;
 
-use super::output::Output;
+use super::output::{Done, Keyed, Output};
+use super::record::Record;
 use super::settings::Settings;
-use super::{Outcome, Runner, every_job, find};
+use super::{Finished, Outcome, Runner};
 use crate::descriptor::Descriptor;
 use crate::interrupt;
-use crate::local::datum::Datum;
 use crate::local::publish;
-use crate::local::repo::{self, Commit, Job, Processed, Provenance};
-use crate::local::tree::Sources;
+use crate::local::repo::{Commit, Job, Processed, Provenance};
+use crate::local::tree::Tree;
+use crate::secrets::Mount;
 
 /// A job under way.
 pub(super) struct Work<'a> {
@@ -25,6 +29,8 @@ pub(super) struct Work<'a> {
     pub(super) settings: Settings,
     /// The values of the secrets, by variable.
     pub(super) secrets: Vec<(String, String)>,
+    /// The secrets that are folders.
+    pub(super) mounts: Vec<Mount>,
     /// The commits that are read.
     pub(super) inputs: Vec<Provenance>,
     /// Where the programs print to.
@@ -35,39 +41,23 @@ pub(super) struct Work<'a> {
     pub(super) started: u64,
 }
 
-/// `job.json`.
-#[derive(Debug, Serialize)]
-struct Record<'a> {
-    pipeline: &'a str,
-    id: &'a str,
-    state: &'static str,
-    reason: Option<&'a str>,
-    started: u64,
-    finished: Option<u64>,
-    inputs: &'a [Provenance],
-    data_processed: usize,
-    data_skipped: usize,
-    data_failed: usize,
-    data_total: usize,
-}
-
 impl Work<'_> {
     /// Processes `datums`, but for those that `head` holds already, and makes a
     /// commit of all output.
     pub(super) fn run(
         &self,
-        datums: &[Datum<'_>],
+        datums: &[Keyed<'_>],
         head: Option<&Commit>,
         program: String,
     ) -> Result<Outcome> {
         let mut output = Output::default();
-        let record = |state, reason: Option<&str>, output: &Output| {
+        let record = |state, reason: Option<String>, output: &Output| {
             self.record(state, reason, output, datums.len())
         };
         record("JOB_RUNNING", None, &output)?;
         let result = self.process_all(datums, head, &mut output);
         if interrupt::requested() {
-            record("JOB_KILLED", Some("interrupted"), &output)?;
+            record("JOB_KILLED", Some("interrupted".to_owned()), &output)?;
             bail!("interrupted");
         }
         if let Err(error) = result {
@@ -77,62 +67,114 @@ impl Work<'_> {
             } else {
                 "JOB_FAILURE"
             };
-            record(state, Some(&reason), &output)?;
+            record(state, Some(reason.clone()), &output)?;
             let log = self.log.clone();
             return Ok(Outcome::Failed { reason, log });
         }
         let job = Job {
             spec: self.settings.spec.clone(),
+            salt: self.settings.salt.clone(),
             program,
             inputs: self.inputs.clone(),
             datums: output.done.clone(),
         };
         let repo = self.runner.state.repo(self.pipeline.name());
-        let commit = repo.commit(&self.id, &output.sources(), Some(job))?;
+        let commit = repo.commit(&self.id, output.tree(), Some(job))?;
         record("JOB_SUCCESS", None, &output)?;
         publish::remove(&self.runner.state.scratch())?;
-        Ok(Outcome::Success(Box::new(commit)))
+        Ok(Outcome::Success(Box::new(Finished {
+            commit,
+            processed: output.processed,
+            skipped: output.done.len() - output.processed,
+            recovered: output.recovered.len(),
+        })))
     }
 
     fn process_all(
         &self,
-        datums: &[Datum<'_>],
+        datums: &[Keyed<'_>],
         head: Option<&Commit>,
         output: &mut Output,
     ) -> Result<()> {
+        let kept = self.kept(datums, head);
+        let todo = datums.iter().filter(|datum| !kept.contains_key(&*datum.id));
+        let mut done = self.in_parallel(&todo.collect::<Vec<_>>());
         for datum in datums {
-            if let Some((done, sources)) = head.and_then(|head| self.kept(datum, head)) {
-                output.add(done, sources)?;
+            if let Some((before, files)) = kept.get(&*datum.id) {
+                output.add((*before).clone(), files.clone())?;
                 continue;
             }
-            match self.process(datum) {
-                Ok((done, sources)) => {
+            match done.remove(&*datum.id) {
+                Some(Ok(Done::Output(processed, files))) => {
+                    output.add(processed, files)?;
                     output.processed += 1;
-                    output.add(done, sources)?;
                 }
-                Err(_) if interrupt::requested() => bail!("interrupted"),
-                Err(error) => output
-                    .failed
-                    .push(format!("datum {}: {error:#}", datum.id())),
+                Some(Ok(Done::Recovered)) => output.recovered.push(datum.id.clone()),
+                Some(Err(error)) => output.failed.push((datum.id.clone(), format!("{error:#}"))),
+                None => {}
             }
         }
         match &output.failed[..] {
+            _ if interrupt::requested() => bail!("interrupted"),
+            [] if self.is_late() && output.done.len() < datums.len() => {
+                bail!("the time of the job was up")
+            }
             [] => Ok(()),
-            [only] => bail!("{only}"),
-            [first, ..] => bail!("{} datums failed; {first}", output.failed.len()),
+            [(id, why)] => bail!("datum {id} failed: {why}"),
+            [(id, why), ..] => {
+                bail!("{} datums failed; datum {id}: {why}", output.failed.len())
+            }
         }
     }
 
-    /// What `head` holds of a datum that need not be processed again.
-    fn kept(&self, datum: &Datum<'_>, head: &Commit) -> Option<(Processed, Sources)> {
-        if every_job(self.pipeline) {
-            return None;
-        }
-        let done = find(&head.job.as_ref()?.datums, datum, &self.settings.salt)?;
-        let files = self.runner.state.repo(self.pipeline.name()).files(&head.id);
-        let sources = done.files.iter();
-        let sources = sources.map(|name| (name.clone(), files.join(name)));
-        Some((done.clone(), sources.collect()))
+    /// Processes datums that do not depend on each other, as many at once as the
+    /// descriptor has workers and the machine has cores.
+    fn in_parallel<'d>(&self, todo: &[&'d Keyed<'_>]) -> BTreeMap<&'d str, Result<Done>> {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let workers = self.pipeline.spec.parallelism_spec.workers();
+        let workers = workers.min(cores).min(todo.len());
+        let next = AtomicUsize::new(0);
+        let all = Mutex::new(BTreeMap::new());
+        let work = || {
+            while let Some(datum) = todo.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if interrupt::requested() || self.is_late() {
+                    break;
+                }
+                let done = self.process(datum);
+                let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+                all.insert(datum.id.as_str(), done);
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 1..workers {
+                scope.spawn(work);
+            }
+            work();
+        });
+        all.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What `head` holds of the datums that need not be processed again, by ID.
+    fn kept<'h>(
+        &self,
+        datums: &[Keyed<'_>],
+        head: Option<&'h Commit>,
+    ) -> HashMap<&'h str, (&'h Processed, Tree)> {
+        let every_job = self.pipeline.spec.reprocess_spec.as_deref() == Some("every_job");
+        let job = head.and_then(|head| head.job.as_ref().map(|job| (head, job)));
+        let Some((head, job)) = job.filter(|_| !every_job) else {
+            return HashMap::new();
+        };
+        let hashes = datums.iter().map(|datum| (&*datum.id, &*datum.hash));
+        let hashes: HashMap<&str, &str> = hashes.collect();
+        let same = |done: &&Processed| hashes.get(&*done.id) == Some(&&*done.hash);
+        let with_files = |done: &'h Processed| {
+            let files = done.files.iter();
+            let files =
+                files.filter_map(|name| Some((name.clone(), head.files.get(name)?.clone())));
+            (&*done.id, (done, files.collect()))
+        };
+        job.datums.iter().filter(same).map(with_files).collect()
     }
 
     /// Whether `job_timeout` is over.
@@ -143,24 +185,21 @@ impl Work<'_> {
 
     fn record(
         &self,
-        state: &'static str,
-        reason: Option<&str>,
+        state: &str,
+        reason: Option<String>,
         output: &Output,
         total: usize,
     ) -> Result<()> {
-        let record = Record {
-            pipeline: self.pipeline.name(),
-            id: &self.id,
-            state,
-            reason,
-            started: self.started,
-            finished: (state != "JOB_RUNNING").then(repo::now),
-            inputs: &self.inputs,
-            data_processed: output.processed,
-            data_skipped: output.done.len() - output.processed,
-            data_failed: output.failed.len(),
-            data_total: total,
-        };
-        publish::write_json(&self.log.with_file_name("job.json"), &record)
+        let mut record = Record::new(self.pipeline.name(), &self.id, state, self.started);
+        record.reason = reason;
+        record.inputs.clone_from(&self.inputs);
+        record.data_processed = output.processed;
+        record.data_skipped = output.done.len() - output.processed;
+        record.data_failed = output.failed.len();
+        record.data_recovered = output.recovered.len();
+        record.data_total = total;
+        record.failed = output.failed.iter().cloned().collect();
+        record.recovered.clone_from(&output.recovered);
+        record.write(&self.log.with_file_name("job.json"))
     }
 }

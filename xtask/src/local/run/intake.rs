@@ -2,13 +2,14 @@
 
 use std::fs;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::Run;
+use crate::local::index::Index;
 use crate::local::plan::Source;
-use crate::local::tree::{self, Sources};
-use crate::local::{publish, repo};
+use crate::local::tree::{self, Tree};
+use crate::local::{archive, publish, repo};
 use crate::report;
 
 /// `run.json`: the event under way, so that a killed run is continued under its ID.
@@ -20,20 +21,17 @@ struct Event {
 impl Run<'_> {
     /// Commits the sources that have changed, and gives the ID of the event.
     pub(super) fn take_in(&self) -> Result<String> {
-        let mut changed: Vec<(&Source, Sources)> = Vec::new();
+        let mut changed: Vec<(&Source, Tree)> = Vec::new();
         for source in &self.plan.sources {
-            let files = tree::list(&source.path)?;
-            if files.is_empty() {
-                bail!("{} holds no file", source.path.display());
-            }
+            let files = self.files(source)?;
             let head = self.state.repo(&source.repo).head()?;
-            if head.map(|head| head.files) != Some(tree::digest(&files)?) {
+            if head.map(|head| head.files).as_ref() != Some(&files) {
                 changed.push((source, files));
             }
         }
         let id = self.event(changed.is_empty())?;
         for (source, files) in changed {
-            let commit = self.state.repo(&source.repo).commit(&id, &files, None)?;
+            let commit = self.state.repo(&source.repo).commit(&id, files, None)?;
             report::status(
                 "Committed",
                 format!(
@@ -45,6 +43,27 @@ impl Run<'_> {
             );
         }
         Ok(id)
+    }
+
+    /// The files of a source, all in the store.
+    fn files(&self, source: &Source) -> Result<Tree> {
+        let mut index = Index::read(&self.state, &source.repo);
+        let unpacked = if archive::is_archive(&source.path) {
+            let folder = publish::stage(&self.state.scratch())?;
+            archive::unpack(&source.path, folder.path())
+                .with_context(|| format!("cannot unpack {}", source.path.display()))?;
+            Some(folder)
+        } else {
+            None
+        };
+        let path = unpacked
+            .as_ref()
+            .map_or(&*source.path, |folder| folder.path());
+        let files = index.take(self.state.objects(), &tree::list(path)?)?;
+        if unpacked.is_none() {
+            index.write(&self.state, &source.repo)?;
+        }
+        Ok(files)
     }
 
     /// The ID of the event that a killed run has begun, if it can go on; else a new one.

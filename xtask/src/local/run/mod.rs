@@ -3,32 +3,36 @@
 mod intake;
 mod pipelines;
 mod serve;
+mod watch;
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
-use super::Args;
+use super::Run as Args;
 use super::launch::Launcher;
 use super::plan::{self, Plan};
-use super::secrets::Secrets;
 use super::state::State;
 use crate::descriptor::Descriptor;
 use crate::report;
+use crate::secrets::Secrets;
 use crate::workspace::Workspace;
 
 /// Runs a use case.
 pub(super) fn run(args: &Args, workspace: &Workspace) -> Result<ExitCode> {
-    let plan = plan::read(&workspace.root, &args.use_case, args.data.as_deref())?;
+    let plan = plan::read(&workspace.root, args.use_case(), args.data.as_deref())?;
     check_reprocess(args, &plan)?;
     let run = Run {
         args,
         secrets: Secrets::of(&workspace.root),
-        state: State::open(&workspace.root, &args.use_case)?,
+        state: State::open(&workspace.root, args.use_case())?,
         launcher: launcher(args, workspace)?,
         plan,
     };
     run.check()?;
+    if args.watch {
+        return run.watch();
+    }
     let Some(wanted) = run.pipelines()? else {
         return Ok(ExitCode::FAILURE);
     };
@@ -70,11 +74,10 @@ impl Run<'_> {
     fn check(&self) -> Result<()> {
         for pipeline in &self.plan.pipelines {
             let transform = &pipeline.spec.transform;
-            let folder = transform.working_dir.as_deref();
-            let checked = self
-                .launcher
-                .check(&transform.image, &transform.cmd, folder);
-            let checked = checked.and_then(|()| self.secrets.variables(&transform.secrets));
+            let checked = self.launcher.check(transform).and_then(|()| {
+                self.secrets.variables(&transform.secrets)?;
+                self.secrets.mounts(&transform.secrets)
+            });
             checked.with_context(|| self.state.short(&pipeline.file).to_string())?;
         }
         Ok(())

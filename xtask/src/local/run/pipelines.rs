@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::Run;
 use crate::descriptor::Descriptor;
-use crate::local::job::{Outcome, Runner};
+use crate::local::job::{Finished, Outcome, Runner};
 use crate::local::process::{reap, tail};
 use crate::local::publish;
 use crate::local::repo::Commit;
@@ -30,7 +30,7 @@ impl Run<'_> {
             state: &self.state,
             launcher: &self.launcher,
             secrets: &self.secrets,
-            use_case: &self.args.use_case,
+            use_case: self.args.use_case(),
             id: &id,
         };
         let mut failed: Vec<&str> = Vec::new();
@@ -45,6 +45,7 @@ impl Run<'_> {
                     pipeline.name(),
                     input.repo
                 ));
+                runner.unrunnable(pipeline, &input.repo)?;
                 failed.push(pipeline.name());
             } else if !self.pipeline(&runner, pipeline)? {
                 failed.push(pipeline.name());
@@ -78,20 +79,16 @@ impl Run<'_> {
                 report::status("Skipped", format!("{name}: {what} {}", head.id));
                 if changed {
                     report::warning(format!(
-                        "the program or descriptor of {name} has changed since; \
+                        "the program of {name} has changed since; \
                          --reprocess={name} runs it again"
                     ));
                 }
                 self.show_output(name, &head);
                 Ok(true)
             }
-            Outcome::Success(commit) => {
-                let seconds = started.elapsed().as_secs_f64();
-                report::status(
-                    "Finished",
-                    format!("{name}: job {} in {seconds:.1} s", commit.id),
-                );
-                self.show_output(name, &commit);
+            Outcome::Success(finished) => {
+                show_end(name, &finished, started.elapsed().as_secs_f64());
+                self.show_output(name, &finished.commit);
                 Ok(true)
             }
             Outcome::Failed { reason, log } => {
@@ -129,9 +126,28 @@ impl Run<'_> {
                 .with_context(|| self.state.short(&path).to_string())?;
             all.push(wanted);
         }
-        if all.is_empty() {
-            bail!("no pipeline has made a {MANIFEST_FILE}; there is nothing to serve");
-        }
         Ok(all)
+    }
+}
+
+fn show_end(name: &str, finished: &Finished, seconds: f64) {
+    let id = &finished.commit.id;
+    let mut text = format!("{name}: job {id} in {seconds:.1} s");
+    if finished.skipped > 0 || finished.processed > 1 {
+        let (processed, skipped) = (finished.processed, finished.skipped);
+        text = format!("{text}; processed {processed}, skipped {skipped}");
+    }
+    report::status("Finished", text);
+    if finished.recovered > 0 {
+        let datums = report::count(finished.recovered, "datum");
+        report::warning(format!(
+            "{datums} of {name} failed and err_cmd recovered: without output"
+        ));
+    }
+    if finished.processed == 0 && finished.skipped > 0 {
+        report::warning(format!(
+            "no datum of {name} has changed, so none was processed again; \
+             --reprocess={name} does"
+        ));
     }
 }

@@ -21,18 +21,7 @@ impl Run<'_> {
     /// Serves, or lets the run that already serves switch, and shows a prediction.
     pub(super) fn serve(&self, all: &[Wanted]) -> Result<ExitCode> {
         let mut supervisor = None;
-        for wanted in all {
-            let name = &wanted.manifest.name;
-            forget_failure(&self.state, wanted)?;
-            let (wanted, status) = self.follow(name, &mut supervisor)?;
-            match (status.phase, &status.url) {
-                (Phase::Ready, Some(url)) => self.predict(&wanted.manifest, url)?,
-                _ => bail!(
-                    "{name} is not served: {}",
-                    status.reason.unwrap_or_default()
-                ),
-            }
-        }
+        self.show(all, &mut supervisor)?;
         let Some(mut supervisor) = supervisor.filter(|_| !self.args.once) else {
             return Ok(ExitCode::SUCCESS);
         };
@@ -46,6 +35,31 @@ impl Run<'_> {
         }
         report::status("Stopping", "the servers");
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Serves what is wanted, with a supervisor of its own where there is none, and
+    /// shows a prediction of each.
+    pub(super) fn show<'a>(
+        &'a self,
+        all: &[Wanted],
+        supervisor: &mut Option<Supervisor<'a>>,
+    ) -> Result<()> {
+        if all.is_empty() {
+            report::status("Served", "nothing: no pipeline has made a manifest");
+        }
+        for wanted in all {
+            let name = &wanted.manifest.name;
+            forget_failure(&self.state, wanted)?;
+            let (wanted, status) = self.follow(name, supervisor)?;
+            match (status.phase, &status.url) {
+                (Phase::Ready, Some(url)) => self.predict(&wanted.manifest, url)?,
+                _ => bail!(
+                    "{name} is not served: {}",
+                    status.reason.unwrap_or_default()
+                ),
+            }
+        }
+        Ok(())
     }
 
     /// Waits until what is wanted of a deployment is ready or has failed; that may
@@ -64,7 +78,7 @@ impl Run<'_> {
             if own.is_none()
                 && let Some(lock) = self.state.try_lock_supervisor()?
             {
-                let (use_case, port) = (&self.args.use_case, self.args.port);
+                let (use_case, port) = (self.args.use_case(), self.args.port);
                 *own = Some(Supervisor::new(
                     &self.state,
                     &self.launcher,

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use super::manifest::{Manifest, ValueFrom};
-use crate::local::secrets::Secrets;
+use crate::secrets::Secrets;
 
 /// The ports that a server is to bind.
 #[derive(Debug, Clone, Copy)]
@@ -18,27 +18,39 @@ pub(super) struct Ports {
 /// The endpoint that Seldon scrapes.
 pub(super) const METRICS_ENDPOINT: &str = "/prometheus";
 
+/// The variables of a container.
+#[derive(Debug, Default)]
+pub(super) struct Environment {
+    pub(super) variables: Vec<(String, String)>,
+    /// Those of their values that come from a secret.
+    pub(super) secret: Vec<String>,
+}
+
 /// All variables of the container, those of the manifest included.
-pub(super) fn variables(
+pub(super) fn of(
     manifest: &Manifest,
     ports: Ports,
     model: Option<&Path>,
     secrets: &Secrets,
-) -> Result<Vec<(String, String)>> {
+) -> Result<Environment> {
     let container = &manifest.container;
     let predictor = &manifest.predictor;
-    let mut variables = Vec::new();
-    let mut add = |name: &str, value: String| variables.push((name.to_owned(), value));
+    let mut environment = Environment::default();
     for variable in &container.env {
         let value = match &variable.value_from {
             None => Some(variable.value.clone()),
             Some(from) => value_from(from, secrets)
                 .with_context(|| format!("the variable {} of the manifest", variable.name))?,
         };
-        if let Some(value) = value {
-            add(&variable.name, value);
+        let Some(value) = value else { continue };
+        if variable.value_from.is_some() {
+            environment.secret.push(value.clone());
         }
+        environment.variables.push((variable.name.clone(), value));
     }
+    let mut add = |name: &str, value: String| {
+        environment.variables.push((name.to_owned(), value));
+    };
     let mut labels = predictor.labels.clone();
     labels
         .entry("version".to_owned())
@@ -75,7 +87,7 @@ pub(super) fn variables(
     add("MLSERVER_METRICS_PORT", ports.metrics.to_string());
     add("MLSERVER_METRICS_ENDPOINT", METRICS_ENDPOINT.to_owned());
     add("MLSERVER_MODEL_NAME", container.name.clone());
-    Ok(variables)
+    Ok(environment)
 }
 
 fn value_from(from: &ValueFrom, secrets: &Secrets) -> Result<Option<String>> {
@@ -112,10 +124,11 @@ mod tests {
             metrics: 3,
         };
         let secrets = Secrets::of(root.path());
-        let variables = variables(&manifest, ports, Some(Path::new("/m")), &secrets).unwrap();
+        let environment = of(&manifest, ports, Some(Path::new("/m")), &secrets).unwrap();
+        assert_eq!(environment.secret, ["p"]);
         let get = |name: &str| {
+            let variables = environment.variables.iter();
             let found: Vec<&str> = variables
-                .iter()
                 .filter(|(key, _)| key == name)
                 .map(|(_, value)| value.as_str())
                 .collect();
@@ -135,7 +148,7 @@ mod tests {
             r#"[{"name":"model_version","value":"1e5","type":"STRING"}]"#
         );
         let secrets = Secrets::of(Path::new("/nowhere"));
-        let error = super::variables(&manifest, ports, None, &secrets).unwrap_err();
+        let error = of(&manifest, ports, None, &secrets).unwrap_err();
         assert!(format!("{error:#}").contains("PASSWORD"), "{error:#}");
     }
 }

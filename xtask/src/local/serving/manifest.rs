@@ -258,7 +258,7 @@ pub(crate) fn model_folder(state: &State, uri: &str) -> Result<PathBuf> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::local::tree::Sources;
+    use crate::local::tree::Tree;
 
     pub(in crate::local::serving) const MANIFEST: &str = r#"
 apiVersion: machinelearning.seldon.io/v1
@@ -323,7 +323,7 @@ spec:
         let root = tempfile::tempdir().unwrap();
         let state = State::open(root.path(), "case").unwrap();
         let repo = state.repo("m");
-        repo.commit("abc", &Sources::new(), None).unwrap();
+        repo.commit("abc", Tree::new(), None).unwrap();
         let folder = |uri: &str| model_folder(&state, uri).map_err(|error| error.to_string());
         assert_eq!(
             folder("s3://abc.master.m/model"),

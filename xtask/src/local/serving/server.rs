@@ -17,8 +17,8 @@ use crate::interrupt;
 use crate::local::docker;
 use crate::local::launch::{self, Launcher};
 use crate::local::process::{Process, Start, tail};
-use crate::local::secrets::Secrets;
 use crate::local::state::State;
+use crate::secrets::Secrets;
 
 /// Where a model is mounted in a container.
 const MODEL_MOUNT: &str = "/mnt/models";
@@ -214,16 +214,13 @@ fn as_process(
     command.args(&container.args);
     // A laptop is no pod: nobody else on the network is meant.
     command.env("SERVE_HOST", Ipv4Addr::LOCALHOST.to_string());
-    command.envs(environment::variables(
-        manifest,
-        ports,
-        model,
-        host.secrets,
-    )?);
+    let environment = environment::of(manifest, ports, model, host.secrets)?;
+    command.envs(environment.variables);
     Ok(Start {
         command,
         container: None,
         stdin: String::new(),
+        masked: environment.secret,
     })
 }
 
@@ -238,9 +235,9 @@ fn as_container(
     docker::image_id(&container.image)?;
     let inner = inner_ports(manifest);
     let mount = model.map(|_| Path::new(MODEL_MOUNT));
-    let variables = environment::variables(manifest, inner, mount, host.secrets)?;
+    let environment = environment::of(manifest, inner, mount, host.secrets)?;
     let name = format!("{}-{}-{}", host.use_case, manifest.name, ports.http);
-    let mut command = docker::run(&name, &variables);
+    let mut command = docker::run(&name, &environment.variables);
     for (outside, inside) in [
         (ports.http, inner.http),
         (ports.grpc, inner.grpc),
@@ -268,6 +265,7 @@ fn as_container(
         command,
         container: Some(name),
         stdin: String::new(),
+        masked: environment.secret,
     })
 }
 

@@ -13,8 +13,8 @@ use super::server::{Host, Server};
 use super::wanted::{Phase, Status, Wanted};
 use crate::local::launch::Launcher;
 use crate::local::process::{reap, tail};
-use crate::local::secrets::Secrets;
 use crate::local::state::{Lock, State};
+use crate::secrets::Secrets;
 use crate::{interrupt, report};
 
 /// The port of the first deployment where none is asked for.

@@ -12,6 +12,15 @@ fn main() {
         line.unwrap().trim().to_owned()
     };
     let (version, uri) = (value("version:"), value("uri:"));
+    // The second argument names a secret that the server gets.
+    let env = env::args().nth(2).map_or(String::new(), |secret| {
+        format!(
+            "
+          env:
+          - name: THE_SECRET
+            valueFrom: {{secretKeyRef: {{name: {secret}, key: k}}}}"
+        )
+    });
     let manifest = format!(
         "apiVersion: machinelearning.seldon.io/v1
 kind: SeldonDeployment
@@ -29,7 +38,7 @@ spec:
     - spec:
         containers:
         - name: main
-          image: localhost:5000/stand-in/serve:0.0.1
+          image: localhost:5000/stand-in/serve:0.0.1{env}
           readinessProbe: {{httpGet: {{path: /health/status, port: http}}}}
 "
     );

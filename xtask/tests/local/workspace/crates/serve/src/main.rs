@@ -12,6 +12,9 @@ use std::{env, fs, process, thread};
 static OPEN: AtomicUsize = AtomicUsize::new(0);
 
 fn main() {
+    if let Ok(secret) = env::var("THE_SECRET") {
+        println!("the secret is {secret}");
+    }
     let model = PathBuf::from(env::var("MLSERVER_MODEL_URI").unwrap());
     if model.join("broken").exists() {
         eprintln!("the model is broken");

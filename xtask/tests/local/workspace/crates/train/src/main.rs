@@ -10,6 +10,18 @@ fn main() {
     assert_eq!(PathBuf::from(variable("data")), pfs.join("data"));
     let mode = fs::read_to_string(pfs.join("experiment/experiment.yaml")).unwrap();
     println!("training in mode {}", mode.trim());
+    if let Ok(secret) = env::var("THE_SECRET") {
+        println!("the secret is {secret}");
+    }
+    if let Ok(secret) = fs::read_to_string("/secrets/token") {
+        println!("the mounted secret is {secret}");
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let user = status.lines().find(|line| line.starts_with("Uid:")).unwrap();
+        println!("running as {}", user.split_whitespace().nth(1).unwrap());
+    }
+    let same = format!("PACH_JOB_ID={}", variable("PACH_JOB_ID"));
+    let written = fs::read_to_string(pfs.join(".env")).unwrap();
+    assert!(written.lines().any(|line| line == same), "{written}");
     let rows = fs::read_to_string(pfs.join("data/rows.csv")).unwrap();
     // A program may do with its input what it likes.
     fs::write(pfs.join("data/rows.csv"), "spoilt").unwrap();

@@ -1,170 +1,19 @@
-//! What a bump changes, worked out before anything is written.
-
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+//! The references in one descriptor.
 
 use anyhow::{Context, Result, ensure};
 use semver::Version;
 
-use super::manifest;
-use super::replace::Change;
-use crate::images::place::Place;
-use crate::refs::{self, Descriptor, Edit, Hit, Kind, Search};
-use crate::workspace::Workspace;
-
-/// An image and the version it gets.
-#[derive(Debug, Clone)]
-pub(crate) struct Raise {
-    pub(crate) name: String,
-    pub(crate) from: Version,
-    pub(crate) to: Version,
-}
-
-/// How far the bump goes.
-pub(crate) struct Rules<'a> {
-    pub(crate) place: &'a Place,
-    /// References with this registry and project move to `place`.
-    pub(crate) move_from: Option<&'a str>,
-    pub(crate) allow_downgrade: bool,
-    /// It is no error when no descriptor names an image.
-    pub(crate) unused: bool,
-}
-
-/// Everything that will change, and everything that will not.
-#[derive(Default)]
-pub(crate) struct Plan {
-    pub(crate) changes: Vec<Change>,
-    /// For people and machines: each changed string.
-    pub(crate) lines: Vec<Changed>,
-    /// What was found and stays, with the reason.
-    pub(crate) left: Vec<String>,
-    /// Why nothing may be done.
-    pub(crate) problems: Vec<String>,
-    pub(crate) pipelines: Vec<Affected>,
-}
-
-/// A changed string.
-pub(crate) struct Changed {
-    pub(crate) file: String,
-    pub(crate) line: usize,
-    /// `package.version`, `transform.cmd[4]`.
-    pub(crate) path: String,
-    pub(crate) before: String,
-    pub(crate) after: String,
-}
-
-/// A pipeline whose descriptor changes.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Clone)]
-pub(crate) struct Affected {
-    pub(crate) pipeline: String,
-    pub(crate) file: String,
-    /// Whether its workers get another image, or only its arguments change.
-    pub(crate) image: bool,
-}
-
-/// Plans the raises of several images over crates, lock file and descriptors.
-///
-/// # Errors
-/// When something cannot be read; what is merely wrong is a problem of the plan.
-pub(crate) fn plan(workspace: &Workspace, raises: &[Raise], rules: &Rules<'_>) -> Result<Plan> {
-    let mut plan = Plan::default();
-    for raise in raises {
-        plan.manifest(&workspace.root, raise)?;
-    }
-    plan.lock(&workspace.root, raises)?;
-    let names: Vec<&str> = raises.iter().map(|raise| raise.name.as_str()).collect();
-    let search = Search {
-        names: &names,
-        place: rules.place,
-        thorough: false,
-    };
-    let descriptors = refs::read_all(&workspace.root, "pipelines", search)?;
-    let mut raised = BTreeSet::new();
-    for descriptor in &descriptors {
-        plan.descriptor(descriptor, raises, rules, &mut raised)?;
-    }
-    for raise in raises {
-        if !raised.contains(&raise.name) && !rules.unused {
-            plan.unused(raise, &descriptors);
-        }
-    }
-    plan.pipelines.sort();
-    Ok(plan)
-}
+use super::{Affected, Changed, Plan, Raise, Rules};
+use crate::bump::replace::Change;
+use crate::refs::{self, Descriptor, Edit, Hit, Kind};
 
 impl Plan {
-    fn manifest(&mut self, root: &Path, raise: &Raise) -> Result<()> {
-        let file = format!("crates/{}/Cargo.toml", raise.name);
-        let text = read(&root.join(&file))?;
-        match manifest::crate_edit(&text, &raise.to) {
-            Ok(None) => Ok(()),
-            Ok(Some(edit)) => self.toml(root, &file, text, vec![edit], "package.version"),
-            Err(error) => {
-                self.problems.push(format!("{file}: {error:#}"));
-                Ok(())
-            }
-        }
-    }
-
-    fn lock(&mut self, root: &Path, raises: &[Raise]) -> Result<()> {
-        let file = "Cargo.lock";
-        if !root.join(file).exists() {
-            self.left.push(format!("{file}: there is none"));
-            return Ok(());
-        }
-        let text = read(&root.join(file))?;
-        let mut edits = Vec::new();
-        for raise in raises {
-            match manifest::lock_edits(&text, &raise.name, &raise.to) {
-                Ok(more) => edits.extend(more),
-                Err(error) => self.problems.push(format!(
-                    "{file}: {error:#}; run \"cargo metadata\", which brings it up to date"
-                )),
-            }
-        }
-        self.toml(root, file, text, edits, "package.version")
-    }
-
-    fn toml(
-        &mut self,
-        root: &Path,
-        file: &str,
-        before: String,
-        mut edits: Vec<Edit>,
-        path: &str,
-    ) -> Result<()> {
-        if edits.is_empty() {
-            return Ok(());
-        }
-        edits.sort_by_key(|edit| edit.span.start);
-        for edit in &edits {
-            let head = before.get(..edit.span.start).unwrap_or_default();
-            let old = before.get(edit.span.clone()).unwrap_or_default();
-            self.lines.push(Changed {
-                file: file.to_owned(),
-                line: head.matches('\n').count() + 1,
-                path: path.to_owned(),
-                before: old.to_owned(),
-                after: edit.text.clone(),
-            });
-        }
-        let after = refs::apply(&before, edits)?;
-        let path = root.join(file).canonicalize()?;
-        self.changes.push(Change {
-            path,
-            before,
-            after,
-        });
-        Ok(())
-    }
-
-    fn descriptor(
+    /// Plans the edits of one file, and proves them.
+    pub(super) fn descriptor(
         &mut self,
         descriptor: &Descriptor,
         raises: &[Raise],
         rules: &Rules<'_>,
-        raised: &mut BTreeSet<String>,
     ) -> Result<()> {
         let file = descriptor.path.display().to_string();
         if let Some(trouble) = &descriptor.trouble {
@@ -185,7 +34,7 @@ impl Plan {
             let Some(edit) = self.hit(descriptor, hit, raise, rules) else {
                 continue;
             };
-            raised.insert(raise.name.clone());
+            self.raised.insert(raise.name.clone());
             if edit.changes_nothing {
                 continue;
             }
@@ -289,27 +138,6 @@ impl Plan {
             }),
         }
     }
-
-    fn unused(&mut self, raise: &Raise, descriptors: &[Descriptor]) {
-        let files: Vec<String> = descriptors
-            .iter()
-            .take(20)
-            .map(|descriptor| format!("\n  {}", descriptor.path.display()))
-            .collect();
-        let more = descriptors.len().saturating_sub(files.len());
-        let more = if more > 0 {
-            format!("\n  and {more} more")
-        } else {
-            String::new()
-        };
-        self.problems.push(format!(
-            "no reference to {} that could be raised is in the {} files searched \
-             (--unused raises the crate alone):{}{more}",
-            raise.name,
-            descriptors.len(),
-            files.concat(),
-        ));
-    }
 }
 
 /// The edits that one reference takes, in the file and in the decoded string.
@@ -362,8 +190,4 @@ fn prove(descriptor: &Descriptor, after: &str, strings: Vec<(usize, Vec<Edit>)>)
     })?;
     ensure!(!planned.is_empty(), "nothing was planned");
     Ok(())
-}
-
-fn read(path: &PathBuf) -> Result<String> {
-    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }

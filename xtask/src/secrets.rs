@@ -11,13 +11,23 @@ use anyhow::{Context, Result, anyhow, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
 use crate::descriptor::Secret;
 
 /// Where secrets are looked up.
 #[derive(Debug, Clone)]
-pub(super) struct Secrets {
+pub(crate) struct Secrets {
     root: PathBuf,
+}
+
+/// A secret as a folder of files.
+#[derive(Debug)]
+pub(crate) struct Mount {
+    /// Where the program sees it.
+    pub(crate) path: String,
+    /// The content of each file, by its name.
+    pub(crate) files: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -30,7 +40,7 @@ struct Manifest {
 }
 
 impl Secrets {
-    pub(super) fn of(root: &Path) -> Self {
+    pub(crate) fn of(root: &Path) -> Self {
         let root = root.to_owned();
         Self { root }
     }
@@ -40,7 +50,7 @@ impl Secrets {
     /// # Errors
     ///
     /// When one has no value here.
-    pub(super) fn variables(&self, secrets: &[Secret]) -> Result<Vec<(String, String)>> {
+    pub(crate) fn variables(&self, secrets: &[Secret]) -> Result<Vec<(String, String)>> {
         let mut variables = Vec::new();
         for secret in secrets {
             if let (Some(variable), Some(key)) = (&secret.env_var, &secret.key) {
@@ -50,29 +60,67 @@ impl Secrets {
         Ok(variables)
     }
 
+    /// The secret `name` as the manifest that Kubernetes takes.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such file, or a key without a value; the error never holds
+    /// a value.
+    pub(crate) fn manifest(&self, name: &str) -> Result<Value> {
+        let data = self.all(name)?.into_iter();
+        let data = data.map(|(key, value)| (key, STANDARD.encode(value).into()));
+        let data: Map<String, Value> = data.collect();
+        Ok(json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name},
+            "type": "Opaque",
+            "data": data,
+        }))
+    }
+
+    /// All values of the secret `name`, by key.
+    ///
+    /// # Errors
+    ///
+    /// As [`Secrets::manifest`].
+    pub(crate) fn all(&self, name: &str) -> Result<BTreeMap<String, String>> {
+        let (path, manifest) = self.parse(name)?;
+        let keys = manifest.string_data.keys().chain(manifest.data.keys());
+        let values = keys.map(|key| Ok((key.clone(), manifest.value(&path, key)?)));
+        values.collect()
+    }
+
+    /// What secrets give to a program as folders of files.
+    ///
+    /// # Errors
+    ///
+    /// When one has no values here.
+    pub(crate) fn mounts(&self, secrets: &[Secret]) -> Result<Vec<Mount>> {
+        let mounts = secrets.iter().filter_map(|secret| {
+            let path = secret.mount_path.clone().filter(|path| !path.is_empty())?;
+            let files = self.all(&secret.name);
+            Some(files.map(|files| Mount { path, files }))
+        });
+        mounts.collect()
+    }
+
     /// The value of `key` in the secret `name`.
     ///
     /// # Errors
     ///
     /// When there is no such file or key; the error never holds a value.
-    pub(super) fn get(&self, name: &str, key: &str) -> Result<String> {
+    pub(crate) fn get(&self, name: &str, key: &str) -> Result<String> {
+        let (path, manifest) = self.parse(name)?;
+        manifest.value(&path, key)
+    }
+
+    fn parse(&self, name: &str) -> Result<(PathBuf, Manifest)> {
         let (path, text) = self.read(name)?;
         // The parser's own words could quote a value.
-        let manifest: Manifest = serde_saphyr::from_str(&text)
+        let manifest = serde_saphyr::from_str(&text)
             .map_err(|_| anyhow!("{} is not a Kubernetes Secret", path.display()))?;
-        let value = match (manifest.string_data.get(key), manifest.data.get(key)) {
-            (Some(text), _) => text.clone(),
-            (None, Some(encoded)) => {
-                let bytes = STANDARD.decode(encoded).ok();
-                let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-                text.with_context(|| format!("{}: {key:?} is not base64 text", path.display()))?
-            }
-            (None, None) => bail!("{} has no key {key:?}", path.display()),
-        };
-        if value.is_empty() {
-            bail!("{}: {key:?} is empty; fill it in", path.display());
-        }
-        Ok(value)
+        Ok((path, manifest))
     }
 
     fn read(&self, name: &str) -> Result<(PathBuf, String)> {
@@ -103,6 +151,24 @@ impl Secrets {
             "the secret {name:?} has no values here; write it to {} as a Kubernetes Secret",
             wanted.display()
         )
+    }
+}
+
+impl Manifest {
+    fn value(&self, path: &Path, key: &str) -> Result<String> {
+        let value = match (self.string_data.get(key), self.data.get(key)) {
+            (Some(text), _) => text.clone(),
+            (None, Some(encoded)) => {
+                let bytes = STANDARD.decode(encoded).ok();
+                let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+                text.with_context(|| format!("{}: {key:?} is not base64 text", path.display()))?
+            }
+            (None, None) => bail!("{} has no key {key:?}", path.display()),
+        };
+        if value.is_empty() {
+            bail!("{}: {key:?} is empty; fill it in", path.display());
+        }
+        Ok(value)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod bump;
 mod images;
+mod local;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -13,13 +14,14 @@ use xshell::Cmd;
 
 use crate::workspace::Workspace;
 
-/// Measure how long images and bump take, against their targets.
+/// Measure how long images, bump and local take, against targets and peers.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask bench bump      1, 100 and 10,000 descriptors
   cargo xtask bench images    nothing to do, one change, three images, with docker
   cargo xtask bench images --registry localhost:5000
-                              also pushes, to a registry that may be filled")]
+                              also pushes, to a registry that may be filled
+  cargo xtask bench local     10,000 datums beside xargs, a commit beside a copy")]
 pub(crate) struct Args {
     #[command(subcommand)]
     what: What,
@@ -35,6 +37,12 @@ enum What {
         #[arg(long, value_name = "HOST[:PORT]")]
         registry: Option<String>,
     },
+    /// Run many small datums beside xargs, and commit a gigabyte beside a copy of it
+    Local {
+        /// How many datums
+        #[arg(long, value_name = "N", default_value_t = 10_000)]
+        datums: usize,
+    },
 }
 
 impl Args {
@@ -42,6 +50,7 @@ impl Args {
         match self.what {
             What::Bump => bump::run()?,
             What::Images { registry } => images::run(workspace, registry.as_deref())?,
+            What::Local { datums } => local::run(datums)?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -87,6 +96,11 @@ fn print(what: &str, time: Duration, target: Option<Duration>) -> Result<()> {
         target.unwrap_or_default()
     )?;
     Ok(())
+}
+
+/// A line of the result that is no time.
+fn say(text: &str) -> Result<()> {
+    Ok(writeln!(std::io::stdout().lock(), "{text}")?)
 }
 
 /// A line that relates a time to that of its peer.

@@ -1,6 +1,7 @@
 //! What runs, what is skipped, and what a failure leaves.
 
 use std::fs;
+use std::process::Command;
 
 use crate::case::{Case, root};
 
@@ -145,6 +146,8 @@ fn what_cannot_be_run_is_refused_before_anything_runs() {
     };
     for (change, words) in [
         (r#""spout": {},"#, "spout needs a cluster"),
+        (r#""service": {"internal_port": 80},"#, "service"),
+        (r#""s3_out": true,"#, "s3_out"),
         (r#""datumTriez": 1,"#, "did you mean \"datum_tries\"?"),
         ("", "--docker"),
     ] {
@@ -156,6 +159,25 @@ fn what_cannot_be_run_is_refused_before_anything_runs() {
         );
         assert!(case.jobs("model").is_empty());
     }
+}
+
+#[test]
+fn the_data_may_lie_in_an_archive() {
+    let case = Case::new("archived");
+    case.succeeds(&[]);
+    let first = case.head("data").unwrap();
+    let archive = case.state().join("../../archived.tar.gz");
+    let archive = archive.to_str().unwrap();
+    let mut tar = Command::new("tar");
+    tar.args(["-czf", archive, "-C"]).arg(case.files("data"));
+    let status = tar.arg("rows.csv").status().unwrap();
+    assert!(status.success());
+    case.succeeds(&["--data", archive]);
+    assert_eq!(case.head("data").unwrap(), first, "the same files");
+    fs::write(archive, "no archive").unwrap();
+    let said = case.fails(&["--data", archive]);
+    assert!(said.contains("archived.tar.gz"), "{said}");
+    assert_eq!(case.head("data").unwrap(), first, "nothing is committed");
 }
 
 #[test]

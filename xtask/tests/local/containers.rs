@@ -51,10 +51,10 @@ fn containers(case: &str) -> usize {
 #[ignore = "needs docker"]
 fn a_use_case_runs_in_containers() {
     images();
-    let case = Case::new("contained");
+    let case = Case::new("whole-in-containers");
     let said = case.succeeds(&["--docker"]);
     assert!(said.contains("many\n  many  0.7500"), "{said}");
-    assert_eq!(containers("contained"), 0);
+    assert_eq!(containers("whole-in-containers"), 0);
     let environment = fs::read_to_string(case.files("model").join("environment")).unwrap();
     assert!(environment.contains("PACH_JOB_ID") && !environment.contains("PFS_ROOT"));
     let said = case.succeeds(&["--docker"]);
@@ -67,7 +67,7 @@ fn a_use_case_runs_in_containers() {
 #[ignore = "needs docker and root"]
 fn a_container_has_the_user_and_the_secrets_that_it_is_given() {
     images();
-    let case = Case::new("contained-user");
+    let case = Case::new("user-of-a-container");
     let more = r#", "user": "4321", "secrets": [{"name": "mounted", "mount_path": "/secrets"}]"#;
     let image = "\"localhost:5000/stand-in/train:0.0.1\"";
     let text = training("", more).replace("\"train\"", image);
@@ -103,7 +103,7 @@ fn a_container_has_the_user_and_the_secrets_that_it_is_given() {
 #[ignore = "needs docker"]
 fn a_failing_container_is_told_with_its_log() {
     images();
-    let case = Case::new("contained-failing");
+    let case = Case::new("failing-in-a-container");
     case.mode("fail");
     let said = case.fails(&["--docker"]);
     assert!(said.contains("the target column is missing"), "{said}");

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use model::Lane;
 use tokio::sync::watch;
@@ -17,14 +18,23 @@ use crate::seldon;
 pub(crate) struct App {
     /// This container's place in the graph.
     pub(crate) node: Arc<seldon::Node>,
-    /// The largest body in bytes.
-    pub(crate) max_body: usize,
+    /// What requests may be.
+    pub(crate) bounds: Bounds,
     /// What is counted.
     pub(crate) metrics: Metrics,
     pool: Pool,
     unit: OnceLock<Arc<Unit>>,
     draining: AtomicBool,
     changed: watch::Sender<()>,
+}
+
+/// What requests may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// The largest body in bytes, uncompressed.
+    pub(crate) body: usize,
+    /// How long a body may take before it must have come at a fair pace.
+    pub(crate) patience: Duration,
 }
 
 /// What is served.
@@ -97,10 +107,10 @@ pub(crate) struct Model {
 
 impl App {
     /// A server that has no model yet.
-    pub(crate) fn new(node: seldon::Node, max_body: usize, metrics: Metrics, pool: Pool) -> Self {
+    pub(crate) fn new(node: seldon::Node, bounds: Bounds, metrics: Metrics, pool: Pool) -> Self {
         Self {
             node: Arc::new(node),
-            max_body,
+            bounds,
             metrics,
             pool,
             unit: OnceLock::new(),
@@ -163,6 +173,19 @@ impl App {
     /// Predictions that wait for a compute thread.
     pub(crate) fn waiting(&self) -> usize {
         self.pool.waiting()
+    }
+
+    /// Does `work` that needs no model on a compute thread.
+    ///
+    /// # Errors
+    ///
+    /// When the queue is full, or the work panics.
+    pub(crate) async fn aside<T, F>(&self, work: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        self.pool.run(move |_| work()).await.map_err(Problem::from)
     }
 
     /// Does `work`, which gives the number of rows predicted and the answer, on

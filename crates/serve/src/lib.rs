@@ -8,6 +8,7 @@
 //! settings to its end.
 
 mod app;
+mod door;
 mod grpc;
 mod http;
 mod input;

@@ -1,22 +1,22 @@
-//! Opens the port and answers on it.
+//! Answers gRPC at a port.
 
-use std::net::SocketAddr;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::middleware::from_fn_with_state;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::Routes;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use super::layer::{Around, observe};
 use crate::app::App;
+use crate::door::Door;
 use crate::{oip, proto, seldon};
 
 /// Streams that one connection may have open: more calls wait at the client.
@@ -44,28 +44,32 @@ pub(crate) struct Limits {
     pub(crate) call: Option<Duration>,
 }
 
-/// Opens a port and answers on it until `stopped` becomes true; then clients are
-/// told to go (GOAWAY) and what is in flight is finished.
+/// Answers until the port is to be closed; then clients are told to go (GOAWAY)
+/// and what is in flight is finished.
 ///
 /// # Errors
 ///
-/// When the port cannot be opened.
-pub(crate) async fn listen(
-    address: SocketAddr,
+/// When the services do not describe themselves.
+pub(crate) fn listen(
+    mut door: Door,
     app: &Arc<App>,
     limits: Limits,
-    stopped: &watch::Receiver<bool>,
-) -> Result<(SocketAddr, JoinHandle<Result<()>>)> {
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}"))?;
-    let address = listener.local_addr().context("cannot listen")?;
+) -> Result<JoinHandle<Result<()>>> {
     let routes = routes(app, limits)?;
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let mut stopped = stopped.clone();
+    let (send, incoming) = mpsc::channel(1);
+    let (closed, close) = oneshot::channel::<()>();
+    tokio::spawn(async move {
+        while let Some(connection) = door.next().await {
+            let connection = connection.expecting(PING + PONG);
+            if send.send(Ok::<_, Infallible>(connection)).await.is_err() {
+                return;
+            }
+        }
+        drop(closed);
+    });
+    let incoming = ReceiverStream::new(incoming);
     let signal = async move {
-        // An error means that the sender is gone, which is as good a reason.
-        let _gone = stopped.wait_for(|stopped| *stopped).await;
+        let _closed = close.await;
     };
     let server = Server::builder()
         .max_concurrent_streams(STREAMS)
@@ -77,8 +81,9 @@ pub(crate) async fn listen(
         .http2_keepalive_timeout(Some(PONG))
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, signal);
-    let task = tokio::spawn(async move { server.await.context("the gRPC port failed") });
-    Ok((address, task))
+    Ok(tokio::spawn(async move {
+        server.await.context("the gRPC port failed")
+    }))
 }
 
 /// All services of the port.

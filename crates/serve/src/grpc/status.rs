@@ -12,7 +12,7 @@ pub(crate) fn status(problem: &Problem) -> Status {
         Problem::MethodNotAllowed(_) => Code::Unimplemented,
         Problem::TooLarge(_) => Code::ResourceExhausted,
         Problem::Unavailable(_) => Code::Unavailable,
-        Problem::Deadline => Code::DeadlineExceeded,
+        Problem::TooSlow { .. } | Problem::Deadline => Code::DeadlineExceeded,
         Problem::Internal(_) => Code::Internal,
     };
     Status::new(code, problem.to_string())

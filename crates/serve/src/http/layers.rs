@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::body::{HttpBody, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW,
-    CONNECTION, ORIGIN, VARY,
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, ORIGIN, VARY,
 };
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -14,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
 
 use super::call;
+use super::encoding::{Encoding, SHORT};
 use super::router::in_shape_of;
 use crate::app::App;
 use crate::problem::Problem;
@@ -55,6 +57,38 @@ pub(super) async fn deadline(
     }
 }
 
+/// Packs an answer that is worth it, on a compute thread, as the client asks.
+pub(super) async fn compress(
+    State(app): State<Arc<App>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let wanted = Encoding::wanted(request.headers());
+    let response = next.run(request).await;
+    let length = response.body().size_hint().exact();
+    let long = length.is_some_and(|length| length >= SHORT);
+    let Some(encoding) = wanted.filter(|_| long) else {
+        return response;
+    };
+    let (mut parts, body) = response.into_parts();
+    // The body is in memory already: there is nothing to bound, nor to fail.
+    let Ok(plain) = to_bytes(body, usize::MAX).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let body = plain.clone();
+    match app.aside(move || encoding.encode(&plain)).await {
+        Ok(Ok(packed)) => {
+            parts.headers.remove(CONTENT_LENGTH);
+            parts.headers.insert(CONTENT_ENCODING, encoding.into());
+            let vary = HeaderValue::from_static("Accept-Encoding");
+            parts.headers.append(VARY, vary);
+            Response::from_parts(parts, packed.into())
+        }
+        // Too much to do: the client gets it as it is.
+        _ => Response::from_parts(parts, body.into()),
+    }
+}
+
 /// Lets pages of any origin call the server, as the Python wrapper does, and
 /// answers OPTIONS with the methods of the path.
 pub(super) async fn allow_origins(request: Request, next: Next) -> Response {
@@ -66,7 +100,7 @@ pub(super) async fn allow_origins(request: Request, next: Next) -> Response {
     }
     let headers = response.headers_mut();
     if origin.is_some() {
-        headers.insert(VARY, HeaderValue::from_static("Origin"));
+        headers.append(VARY, HeaderValue::from_static("Origin"));
     }
     let origin = origin.unwrap_or(HeaderValue::from_static("*"));
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);

@@ -1,54 +1,55 @@
 //! What the protocols share on HTTP.
 
+mod body;
 mod call;
+mod encoding;
 mod layers;
 mod router;
 
 pub(crate) use router::{metrics_router, router};
 
-use axum::body::{Bytes, to_bytes};
+use axum::body::Bytes;
 use axum::extract::Request;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use http_body_util::LengthLimitError;
 use serde::Serialize;
 
+use crate::app::App;
 use crate::problem::Problem;
+use encoding::Encoding;
 
 /// How many seconds a refused client should wait: the queue is a matter of
 /// milliseconds, but the header knows only whole seconds.
 const RETRY_SECONDS: &str = "1";
 
-/// Reads the whole body of at most `limit` bytes.
+/// Reads the whole body, and unpacks it on a compute thread if it is compressed.
 ///
 /// # Errors
 ///
-/// When it is longer, by its announced length before anything is read; when it
-/// is compressed; or when the connection breaks.
-pub(crate) async fn read(request: Request, limit: usize) -> Result<(Parts, Bytes), Problem> {
+/// When it is longer than the server allows, by its announced length before
+/// anything is read; when it comes too slowly; when it is compressed in a way
+/// that is not known; or when the connection breaks.
+pub(crate) async fn read(app: &App, request: Request) -> Result<(Parts, Bytes), Problem> {
+    let limit = app.bounds.body;
     let (parts, body) = request.into_parts();
-    let header = |name| parts.headers.get(name)?.to_str().ok();
-    let announced: Option<usize> = header(CONTENT_LENGTH).and_then(|text| text.parse().ok());
+    let announced = parts.headers.get(CONTENT_LENGTH);
+    let announced: Option<usize> = announced.and_then(|text| text.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length| length > limit) {
         return Err(Problem::TooLarge(limit));
     }
-    if let Some(encoding) = header(CONTENT_ENCODING).filter(|&name| name != "identity") {
-        return Err(Problem::MediaType(format!(
-            "the content encoding {encoding:?} is not read, send the body uncompressed"
-        )));
-    }
-    let bytes = to_bytes(body, limit).await.map_err(|error| {
-        let too_long =
-            std::error::Error::source(&error).is_some_and(|source| source.is::<LengthLimitError>());
-        if too_long {
-            Problem::TooLarge(limit)
-        } else {
-            Problem::BadData(format!("the body ends early: {error}"))
+    let encoding = Encoding::of(&parts.headers)?;
+    let announced = announced.unwrap_or(limit);
+    let body = body::collect(body, announced, limit, app.bounds.patience).await?;
+    let body = match encoding {
+        None => body,
+        Some(encoding) => {
+            let plain = app.aside(move || encoding.decode(&body, limit)).await??;
+            plain.into()
         }
-    })?;
-    Ok((parts, bytes))
+    };
+    Ok((parts, body))
 }
 
 /// A reply of JSON text.

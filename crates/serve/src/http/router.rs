@@ -34,6 +34,7 @@ pub(crate) fn router(app: &Arc<App>, longest: Option<Duration>) -> Router {
     Router::new()
         .fallback_service(paths)
         .layer(from_fn_with_state(longest, layers::deadline))
+        .layer(from_fn_with_state(Arc::clone(app), layers::compress))
         .layer(from_fn(layers::allow_origins))
         .layer(from_fn_with_state(Arc::clone(app), layers::observe))
 }

@@ -88,7 +88,7 @@ async fn inference(
     request: Request,
 ) -> Result<Body, Problem> {
     of_path(app, path)?;
-    let (parts, body) = http::read(request, app.max_body).await?;
+    let (parts, body) = http::read(app, request).await?;
     let length = parts.headers.get(BINARY).map(|value| {
         let length = value.to_str().ok().and_then(|text| text.parse().ok());
         length.ok_or_else(|| {
@@ -150,7 +150,7 @@ async fn indexed(app: &App, request: Request) -> Result<Vec<Indexed>, Problem> {
         #[serde(default)]
         ready: bool,
     }
-    let (_, body) = http::read(request, app.max_body).await?;
+    let (_, body) = http::read(app, request).await?;
     let only_ready = match body.trim_ascii() {
         [] => false,
         body => json::parse::<Asked>(body)?.ready,

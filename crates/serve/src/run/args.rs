@@ -179,6 +179,25 @@ pub(super) struct Args {
         default_value = "67108864"
     )]
     pub(super) max_body: usize,
+    /// Connections that there may be at a time; more are closed at once.
+    #[arg(
+        long,
+        env = "SERVE_CONNECTIONS",
+        value_name = "N",
+        default_value = "16384"
+    )]
+    pub(super) connections: usize,
+    /// How long a client may take to send the head of a request, or the next one
+    /// on the same connection, and to read on. After that time a body must have
+    /// come at 16 KiB a second. Longer than the 90 seconds after which Seldon's
+    /// orchestrator closes a connection that it does not use.
+    #[arg(
+        long,
+        env = "SERVE_CLIENT_TIMEOUT",
+        value_name = "SECONDS",
+        default_value = "100"
+    )]
+    pub(super) client_timeout: f64,
     /// The pod's annotations, as Kubernetes writes them into a file. Without
     /// the file there are none.
     #[arg(

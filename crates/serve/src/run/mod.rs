@@ -3,6 +3,7 @@
 mod annotations;
 mod args;
 mod drain;
+mod files;
 mod logging;
 mod parameters;
 mod server;

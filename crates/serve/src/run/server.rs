@@ -6,17 +6,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use axum::Router;
-use axum::serve::ListenerExt;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 use tracing::field::display;
 
 use super::drain::{Signals, drained};
+use super::files::connections;
 use super::settings::{Expected, Settings};
-use crate::app::{App, Echo, Model, Unit};
+use crate::app::{App, Bounds, Echo, Model, Unit};
+use crate::door::{self, Door, Manners};
 use crate::grpc;
 use crate::http;
 use crate::metrics::Metrics;
@@ -26,6 +25,9 @@ use crate::seldon::{Metadata, Overrides};
 /// How long requests in flight may take after the port is closed: with the
 /// default drain delay, less than the 20 seconds that Seldon gives a pod.
 const LAST_ANSWERS: Duration = Duration::from_secs(12);
+
+/// Connections to the port of the metrics.
+const METRICS_CLIENTS: usize = 64;
 
 /// Serves until a signal comes.
 ///
@@ -55,15 +57,23 @@ async fn serve(settings: Settings) -> Result<()> {
     let counters = Metrics::new(&labels).context("cannot register the metrics")?;
     let pool = Pool::start(settings.threads, settings.queue, settings.queue_age)
         .context("cannot start threads")?;
-    let app = Arc::new(App::new(settings.node, settings.max_body, counters, pool));
+    let bounds = Bounds {
+        body: settings.max_body,
+        patience: settings.silence,
+    };
+    let app = Arc::new(App::new(settings.node, bounds, counters, pool));
 
     let (stop, stopped) = watch::channel(false);
     let endpoint = http::metrics_router(&app, &settings.metrics_endpoint);
-    let (metrics, _metrics) = listen(settings.metrics, endpoint, &stopped).await?;
+    // Who looks at the metrics is let in when clients have taken all other seats.
+    let few = Manners::new(METRICS_CLIENTS, settings.silence);
+    let (metrics, door) = Door::open(settings.metrics, &few, &stopped).await?;
+    let _metrics = door::listen(door, endpoint);
     let doors = Doors {
         http: settings.http,
         grpc: settings.grpc,
         limits: settings.limits,
+        manners: Manners::new(connections(settings.connections), settings.silence),
         rest_timeout: settings.rest_timeout,
     };
     let mut open = None;
@@ -121,6 +131,7 @@ struct Doors {
     http: SocketAddr,
     grpc: Option<SocketAddr>,
     limits: grpc::Limits,
+    manners: Manners,
     rest_timeout: Option<Duration>,
 }
 
@@ -134,13 +145,13 @@ struct Open {
 impl Doors {
     async fn open(&self, app: &Arc<App>, stopped: &watch::Receiver<bool>) -> Result<Open> {
         let router = http::router(app, self.rest_timeout);
-        let (http, task) = listen(self.http, router, stopped).await?;
-        let mut tasks = vec![task];
+        let (http, door) = Door::open(self.http, &self.manners, stopped).await?;
+        let mut tasks = vec![door::listen(door, router)];
         let mut grpc = None;
         if let Some(address) = self.grpc {
-            let (address, task) = grpc::listen(address, app, self.limits, stopped).await?;
+            let (address, door) = Door::open(address, &self.manners, stopped).await?;
             grpc = Some(address);
-            tasks.push(task);
+            tasks.push(grpc::listen(door, app, self.limits)?);
         }
         Ok(Open { http, grpc, tasks })
     }
@@ -171,30 +182,4 @@ fn load(folder: &Path, expected: &Expected, overrides: Overrides) -> Result<Unit
         );
     }
     Ok(Unit::Package(Box::new(Model::new(predictor, overrides))))
-}
-
-/// Opens a port and answers on it until `stopped` becomes true and what is in
-/// flight is finished.
-async fn listen(
-    address: SocketAddr,
-    router: Router,
-    stopped: &watch::Receiver<bool>,
-) -> Result<(SocketAddr, JoinHandle<Result<()>>)> {
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}"))?;
-    let address = listener.local_addr().context("cannot listen")?;
-    let listener = listener.tap_io(|connection| {
-        // An answer is one write: nothing to wait for. Where the option does not
-        // exist, answers are slower and as right.
-        let _slower = connection.set_nodelay(true);
-    });
-    let mut stopped = stopped.clone();
-    let signal = async move {
-        // An error means that the sender is gone, which is as good a reason.
-        let _gone = stopped.wait_for(|stopped| *stopped).await;
-    };
-    let server = axum::serve(listener, router).with_graceful_shutdown(signal);
-    let task = tokio::spawn(async move { server.await.context("the HTTP port failed") });
-    Ok((address, task))
 }

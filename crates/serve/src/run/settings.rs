@@ -43,6 +43,10 @@ pub(super) struct Settings {
     pub(super) threads: usize,
     pub(super) queue: usize,
     pub(super) max_body: usize,
+    /// Connections at a time to all ports but that of the metrics.
+    pub(super) connections: usize,
+    /// How long a client may keep silent.
+    pub(super) silence: Duration,
     pub(super) limits: grpc::Limits,
     /// The longest time of a request over HTTP.
     pub(super) rest_timeout: Option<Duration>,
@@ -80,6 +84,12 @@ impl Settings {
             .with_context(|| format!("--drain-delay is {}", args.drain_delay))?;
         let queue_age = Duration::try_from_secs_f64(args.queue_age)
             .with_context(|| format!("--queue-age is {}", args.queue_age))?;
+        let silence = Duration::try_from_secs_f64(args.client_timeout)
+            .with_context(|| format!("--client-timeout is {}", args.client_timeout))?;
+        ensure!(
+            args.connections > 0,
+            "--connections is 0, expected at least 1"
+        );
         let threads = match args.threads {
             Some(threads) => threads,
             None => available_parallelism().map_or(1, usize::from),
@@ -118,6 +128,8 @@ impl Settings {
             limits: annotations.limits(args.max_body),
             rest_timeout: annotations.rest_timeout,
             max_body: args.max_body,
+            connections: args.connections,
+            silence,
             log_level: args.log_level,
             log_format: args.log_format,
         })

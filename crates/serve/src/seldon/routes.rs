@@ -62,7 +62,7 @@ async fn message(State(app): State<Arc<App>>, request: Request, method: Method) 
 }
 
 async fn answer(app: &Arc<App>, request: Request, method: Method) -> Result<Vec<u8>, Problem> {
-    let (parts, body) = http::read(request, app.max_body).await?;
+    let (parts, body) = http::read(app, request).await?;
     let source = source::find(&parts, body).await?;
     let node = Arc::clone(&app.node);
     let (body, metrics) = app
@@ -88,7 +88,7 @@ async fn send_feedback(State(app): State<Arc<App>>, request: Request) -> Respons
 /// buffers.
 async fn feedback_reply(app: &Arc<App>, request: Request) -> Result<Vec<u8>, Problem> {
     app.unit()?;
-    let (parts, body) = http::read(request, app.max_body).await?;
+    let (parts, body) = http::read(app, request).await?;
     let value = source::find(&parts, body).await?.value()?;
     let feedback = protojson::read("seldon.protos.Feedback", &value)
         .map_err(|error| Problem::BadData(format!("the feedback: {error}")))?;

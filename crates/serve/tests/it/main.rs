@@ -8,8 +8,10 @@
 )]
 
 mod binary;
+mod compressed;
 mod echo;
 mod grpc;
+mod hostile;
 mod lifecycle;
 mod media;
 mod metrics;

@@ -1,0 +1,66 @@
+//! Reads the body of a request.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use http_body_util::BodyExt;
+use tokio::time::{Instant, timeout_at};
+
+use crate::problem::Problem;
+
+/// Bytes per second that are not slow.
+const PACE: u32 = 16 << 10;
+/// Room that is made before anything has come, however much is announced.
+const FIRST: usize = 64 << 10;
+
+/// The bytes of `body`, of which `announced` are to come and at most `limit` are
+/// taken. After `patience` it must have come at 16 KiB a second on average.
+///
+/// # Errors
+///
+/// When it is longer, slower, or ends before its end.
+pub(super) async fn collect(
+    mut body: Body,
+    announced: usize,
+    limit: usize,
+    patience: Duration,
+) -> Result<Bytes, Problem> {
+    let start = Instant::now();
+    // Most bodies are one frame, which is taken as it is.
+    let mut first = Bytes::new();
+    let mut all = Vec::new();
+    loop {
+        let received = first.len().max(all.len());
+        let seconds = u32::try_from(received).unwrap_or(u32::MAX) / PACE;
+        let deadline = start + patience + Duration::from_secs(seconds.into());
+        let frame = match timeout_at(deadline, body.frame()).await {
+            Err(_) => return Err(Problem::TooSlow { received }),
+            Ok(None) if all.is_empty() => return Ok(first),
+            Ok(None) => return Ok(all.into()),
+            Ok(Some(Err(error))) => {
+                return Err(Problem::BadData(format!("the body ends early: {error}")));
+            }
+            Ok(Some(Ok(frame))) => frame,
+        };
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if data.len() > limit.saturating_sub(received) {
+            return Err(Problem::TooLarge(limit));
+        }
+        if received == 0 {
+            first = data;
+            continue;
+        }
+        if all.is_empty() {
+            all.reserve(announced.min(FIRST).max(2 * received));
+            all.extend_from_slice(&std::mem::take(&mut first));
+        }
+        // Doubled at each turn, and never more than what is announced.
+        if all.capacity() - all.len() < data.len() {
+            let wanted = (2 * all.len()).min(announced).max(all.len() + data.len());
+            all.reserve_exact(wanted - all.len());
+        }
+        all.extend_from_slice(&data);
+    }
+}

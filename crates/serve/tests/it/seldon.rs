@@ -193,11 +193,6 @@ fn where_the_message_stands() {
     let (status, text) = refused(client.post(&url, form, "json=%7Bbad"));
     assert_eq!(status, 400);
     assert!(text.starts_with("the body is not JSON"), "{text}");
-    let gzip = [
-        ("Content-Type", "application/json"),
-        ("Content-Encoding", "gzip"),
-    ];
-    assert_eq!(refused(client.send("POST", &url, &gzip, "x")).0, 415);
 }
 
 fn info(body: &str) -> String {

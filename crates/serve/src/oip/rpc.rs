@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tonic::codec::CompressionEncoding;
 use tonic::{Request, Response, Status, async_trait};
 
 use super::convert;
@@ -22,6 +23,8 @@ pub(crate) fn service(
     GrpcInferenceServiceServer::new(Door(Arc::clone(app)))
         .max_decoding_message_size(limit)
         .max_encoding_message_size(limit)
+        .accept_compressed(CompressionEncoding::Gzip)
+        .accept_compressed(CompressionEncoding::Deflate)
 }
 
 struct Door(Arc<App>);

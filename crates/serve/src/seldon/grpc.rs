@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
@@ -35,6 +36,8 @@ pub(crate) fn add_services(routes: Routes, app: &Arc<App>, limit: usize) -> Rout
             $server::new(door.clone())
                 .max_decoding_message_size(limit)
                 .max_encoding_message_size(limit)
+                .accept_compressed(CompressionEncoding::Gzip)
+                .accept_compressed(CompressionEncoding::Deflate)
         };
     }
     routes

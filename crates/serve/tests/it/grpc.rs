@@ -1,6 +1,7 @@
 //! The gRPC port.
 
 use tonic::Code;
+use tonic::codec::CompressionEncoding;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
@@ -281,4 +282,30 @@ fn a_call_beyond_the_size_limit() {
     long.id = "x".repeat(300);
     assert_eq!(infer(&caller, long).unwrap_err().0, Code::OutOfRange);
     assert!(infer(&caller, iris_row(&ROW)).is_ok());
+}
+
+#[test]
+fn a_call_may_be_compressed_up_to_the_limit() {
+    let package = package::identity();
+    let server = Server::ready(command(package.folder()).args(["--max-body", "100000"]));
+    let caller = Caller::new(&server.grpc);
+    for encoding in [CompressionEncoding::Gzip, CompressionEncoding::Deflate] {
+        let mut client = caller.oip().send_compressed(encoding);
+        let input = |rows: usize| pb::ModelInferRequest {
+            model_name: "identity".to_owned(),
+            inputs: vec![pb::model_infer_request::InferInputTensor {
+                name: "x".to_owned(),
+                datatype: "FP32".to_owned(),
+                shape: vec![i64::try_from(rows).unwrap(), 1],
+                ..Default::default()
+            }],
+            raw_input_contents: vec![0.5_f32.to_le_bytes().repeat(rows).into()],
+            ..Default::default()
+        };
+        let answer = caller.wait(client.model_infer(input(20_000))).unwrap();
+        let values = &answer.into_inner().raw_output_contents[0];
+        assert_eq!(*values, 0.5_f32.to_le_bytes().repeat(20_000));
+        let refused = caller.wait(client.model_infer(input(30_000))).unwrap_err();
+        assert_eq!(refused.code(), Code::ResourceExhausted);
+    }
 }

@@ -8,6 +8,7 @@
 )]
 
 mod binary;
+mod clients;
 mod compressed;
 mod echo;
 mod grpc;

@@ -172,6 +172,13 @@ impl Case {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// What a question is refused with.
+    pub(crate) fn refused(&self, question: &[&str]) -> String {
+        let output = xtask().args(question).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        said(&output)
+    }
+
     pub(crate) fn once(&self, arguments: &[&str]) -> Output {
         self.command(arguments).arg("--once").output().unwrap()
     }

@@ -32,6 +32,16 @@ fn what_was_kept_can_be_asked_for_and_forgotten() {
     let changed = case.ask(&["diff", &format!("data@{first}"), "data"]);
     assert!(changed.starts_with("~ /rows.csv  "), "{changed}");
 
+    let changed = case.ask(&["diff", "data", &format!("data@{first}")]);
+    assert!(changed.starts_with("~ /rows.csv  "), "{changed}");
+    let other = Case::new("asked-too");
+    other.succeeds(&[]);
+    let refused = case.refused(&["diff", "data", "data"]);
+    assert!(
+        refused.contains("asked") && refused.contains("asked-too"),
+        "{refused}"
+    );
+
     case.ask(&["rm", "asked"]);
     assert!(!case.state().exists());
 }

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 
 use super::{find, use_cases};
@@ -22,11 +22,15 @@ struct Change {
 }
 
 pub(super) fn show(root: &Path, old: &str, new: &str, json: bool) -> Result<()> {
-    let (old, new) = (commit(root, old)?, commit(root, new)?);
-    if old.0 != new.0 {
-        bail!("the commits are of two repos, {} and {}", old.0, new.0);
+    let (old, new) = sides(root, old, new)?;
+    if old.repo != new.repo {
+        bail!(
+            "the commits are of two repos, {} and {}",
+            old.repo,
+            new.repo
+        );
     }
-    let changes = changes(&old.1.files, &new.1.files);
+    let changes = changes(&old.commit.files, &new.commit.files);
     let mut stdout = std::io::stdout().lock();
     if json {
         writeln!(stdout, "{}", serde_json::to_string_pretty(&changes)?)?;
@@ -46,19 +50,63 @@ pub(super) fn show(root: &Path, old: &str, new: &str, json: bool) -> Result<()> 
     Ok(())
 }
 
-/// The repo's name and the commit that `REPO[@ID]` means.
-fn commit(root: &Path, wanted: &str) -> Result<(String, Commit)> {
-    if wanted.contains('@') {
-        let found = find(root, "repos", "commits", wanted)?;
-        let commit = found.state(root)?.repo(&found.owner).read(&found.id)?;
-        return Ok((found.owner, commit));
+/// A commit with what it belongs to.
+struct Side {
+    use_case: String,
+    repo: String,
+    commit: Commit,
+}
+
+/// The two commits that are meant; a repo's name alone is its head, in the use
+/// case of the other if that says one.
+fn sides(root: &Path, old: &str, new: &str) -> Result<(Side, Side)> {
+    if old.contains('@') {
+        let old = commit(root, old)?;
+        let new = side(root, new, Some(&old.use_case))?;
+        return Ok((old, new));
     }
+    let new = side(root, new, None)?;
+    Ok((head(root, old, Some(&new.use_case))?, new))
+}
+
+fn side(root: &Path, wanted: &str, use_case: Option<&str>) -> Result<Side> {
+    match wanted.contains('@') {
+        true => commit(root, wanted),
+        false => head(root, wanted, use_case),
+    }
+}
+
+fn commit(root: &Path, wanted: &str) -> Result<Side> {
+    let found = find(root, "repos", "commits", wanted)?;
+    Ok(Side {
+        commit: found.state(root)?.repo(&found.owner).read(&found.id)?,
+        use_case: found.use_case,
+        repo: found.owner,
+    })
+}
+
+fn head(root: &Path, repo: &str, only: Option<&str>) -> Result<Side> {
+    let mut found = Vec::new();
     for use_case in use_cases(root)? {
-        if let Some(head) = State::open(root, &use_case)?.repo(wanted).head()? {
-            return Ok((wanted.to_owned(), head));
+        if only.is_some_and(|only| only != use_case) {
+            continue;
+        }
+        if let Some(commit) = State::open(root, &use_case)?.repo(repo).head()? {
+            found.push(Side {
+                use_case,
+                repo: repo.to_owned(),
+                commit,
+            });
         }
     }
-    None.with_context(|| format!("there is no repo {wanted:?} that has a commit"))
+    let names: Vec<_> = found.iter().map(|side| side.use_case.clone()).collect();
+    ensure!(
+        names.len() < 2,
+        "there is a repo {repo:?} in {}; write one of the commits as REPO@ID",
+        names.join(", ")
+    );
+    let missing = || format!("there is no repo {repo:?} that has a commit");
+    found.pop().with_context(missing)
 }
 
 fn changes(old: &Tree, new: &Tree) -> Vec<Change> {

@@ -1,15 +1,16 @@
 //! What all requests share.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use model::Lane;
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 
 use crate::metrics::Metrics;
-use crate::oip;
-use crate::predict::{Pool, Predictor};
+use crate::models::{Models, Unit};
+use crate::predict::Pool;
 use crate::problem::Problem;
 use crate::seldon;
 
@@ -22,8 +23,9 @@ pub(crate) struct App {
     pub(crate) bounds: Bounds,
     /// What is counted.
     pub(crate) metrics: Metrics,
+    /// What is served.
+    pub(crate) models: Models,
     pool: Pool,
-    unit: OnceLock<Arc<Unit>>,
     draining: AtomicBool,
     changed: watch::Sender<()>,
 }
@@ -37,121 +39,78 @@ pub(crate) struct Bounds {
     pub(crate) patience: Duration,
 }
 
-/// What is served.
-#[derive(Debug)]
-pub(crate) enum Unit {
-    /// The model of conformance tests, which any implementation can provide.
-    Echo(Echo),
-    /// A model package.
-    Package(Box<Model>),
-}
-
-/// `serve --echo` with what does not change between requests.
-#[derive(Debug)]
-pub(crate) struct Echo {
-    /// The Seldon v1 metadata.
-    pub(crate) metadata: seldon::Metadata,
-}
-
-impl Echo {
-    /// Its name in every protocol.
-    pub(crate) const NAME: &str = "echo";
-    /// Its only version.
-    pub(crate) const VERSION: &str = "v0";
-}
-
-impl Unit {
-    /// The Seldon v1 metadata.
-    pub(crate) fn metadata(&self) -> &seldon::Metadata {
-        match self {
-            Self::Echo(echo) => &echo.metadata,
-            Self::Package(model) => &model.metadata,
-        }
-    }
-
-    /// The model's name.
-    pub(crate) fn name(&self) -> &str {
-        match self {
-            Self::Echo(_) => Echo::NAME,
-            Self::Package(model) => &model.predictor.name,
-        }
-    }
-
-    /// The version's name.
-    pub(crate) fn version(&self) -> &str {
-        match self {
-            Self::Echo(_) => Echo::VERSION,
-            Self::Package(model) => &model.predictor.version,
-        }
-    }
-
-    /// The Open Inference Protocol metadata.
-    pub(crate) fn signature(&self) -> &oip::Signature {
-        match self {
-            Self::Echo(_) => oip::Signature::echo(),
-            Self::Package(model) => &model.signature,
-        }
-    }
-}
-
-/// The served model with what does not change between requests.
-#[derive(Debug)]
-pub(crate) struct Model {
-    /// The model itself.
-    pub(crate) predictor: Arc<Predictor>,
-    /// The Seldon v1 metadata.
-    pub(crate) metadata: seldon::Metadata,
-    /// The Open Inference Protocol metadata.
-    pub(crate) signature: oip::Signature,
-}
-
 impl App {
-    /// A server that has no model yet.
-    pub(crate) fn new(node: seldon::Node, bounds: Bounds, metrics: Metrics, pool: Pool) -> Self {
+    /// A server whose `models` are still to be opened.
+    pub(crate) fn new(
+        node: seldon::Node,
+        bounds: Bounds,
+        metrics: Metrics,
+        pool: Pool,
+        models: Models,
+    ) -> Self {
         Self {
             node: Arc::new(node),
             bounds,
             metrics,
+            models,
             pool,
-            unit: OnceLock::new(),
             draining: AtomicBool::new(false),
             changed: watch::Sender::new(()),
         }
     }
 
-    /// Makes the server ready with what it serves.
-    pub(crate) fn serve(&self, unit: Unit) {
-        let digest = match &unit {
-            Unit::Echo(_) => String::new(),
-            Unit::Package(model) => model.predictor.digest.to_string(),
-        };
-        self.metrics.loaded(unit.name(), unit.version(), &digest);
-        self.unit.get_or_init(|| Arc::new(unit));
+    /// Tells whoever watches that other models are served.
+    pub(crate) fn models_changed(&self) {
+        if let Ok(catalog) = self.models.catalog() {
+            self.metrics.serves(catalog.entries());
+        }
         self.changed.send_replace(());
     }
 
-    /// What is served, also while the server drains: what comes is still
-    /// answered.
+    /// Does `change`, which takes long, to the models.
     ///
     /// # Errors
     ///
-    /// While the model is being loaded.
-    pub(crate) fn unit(&self) -> Result<&Arc<Unit>, Problem> {
-        let loading = || Problem::Unavailable("the model is being loaded".to_owned());
-        self.unit.get().ok_or_else(loading)
+    /// Those of `change`.
+    pub(crate) async fn change<F>(self: &Arc<Self>, change: F) -> Result<(), Problem>
+    where
+        F: FnOnce(&Models) -> Result<(), Problem> + Send + 'static,
+    {
+        let app = Arc::clone(self);
+        let outcome = spawn_blocking(move || {
+            let before = app.models.catalog().ok();
+            let outcome = change(&app.models);
+            let after = app.models.catalog().ok();
+            if before.as_ref().map(Arc::as_ptr) != after.as_ref().map(Arc::as_ptr) {
+                app.models_changed();
+            }
+            outcome
+        });
+        let panicked = |_| Problem::Internal("the change of the models failed".to_owned());
+        outcome.await.map_err(panicked).flatten()
     }
 
-    /// What is served, when new requests should be sent here.
+    /// The model of requests that name none, also while the server drains: what
+    /// comes is still answered.
     ///
     /// # Errors
     ///
-    /// While the model is being loaded, and while the server drains.
-    pub(crate) fn ready(&self) -> Result<&Arc<Unit>, Problem> {
+    /// While the model is being loaded, and where nothing says which one is meant.
+    pub(crate) fn unit(&self) -> Result<Arc<Unit>, Problem> {
+        self.models.default()
+    }
+
+    /// Whether new requests should be sent here.
+    ///
+    /// # Errors
+    ///
+    /// While the models are being loaded, and while the server drains.
+    pub(crate) fn ready(&self) -> Result<(), Problem> {
         if self.is_draining() {
             let text = "the server is shutting down".to_owned();
             return Err(Problem::Unavailable(text));
         }
-        self.unit()
+        self.models.catalog().map(drop)
     }
 
     /// Asks whoever watches the readiness to send no more requests.
@@ -188,18 +147,17 @@ impl App {
         self.pool.run(move |_| work()).await.map_err(Problem::from)
     }
 
-    /// Does `work`, which gives the number of rows predicted and the answer, on
-    /// a compute thread.
+    /// Does `work` with `unit`, which gives the number of rows predicted and the
+    /// answer, on a compute thread.
     ///
     /// # Errors
     ///
-    /// While there is no model, when the queue is full, and those of `work`.
-    pub(crate) async fn compute<T, F>(&self, work: F) -> Result<T, Problem>
+    /// When the queue is full, and those of `work`.
+    pub(crate) async fn compute<T, F>(&self, unit: Arc<Unit>, work: F) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: FnOnce(&Unit, &Lane) -> Result<(usize, T), Problem> + Send + 'static,
     {
-        let unit = Arc::clone(self.unit()?);
         let outcome = self.pool.run(move |lane| work(&unit, lane)).await;
         match outcome.map_err(Problem::from).flatten() {
             Ok((rows, answer)) => {
@@ -212,17 +170,6 @@ impl App {
                 }
                 Err(problem)
             }
-        }
-    }
-}
-
-impl Model {
-    /// `predictor`, with `overrides` over its metadata.
-    pub(crate) fn new(predictor: Predictor, overrides: seldon::Overrides) -> Self {
-        Self {
-            metadata: seldon::Metadata::new(&predictor, overrides),
-            signature: oip::Signature::new(&predictor),
-            predictor: Arc::new(predictor),
         }
     }
 }

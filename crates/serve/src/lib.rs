@@ -14,6 +14,7 @@ mod http;
 mod input;
 mod json;
 mod metrics;
+mod models;
 mod oip;
 mod predict;
 mod problem;

@@ -10,6 +10,7 @@ use prometheus::{
 
 mod model;
 
+use crate::models::Entry;
 use model::ModelMetrics;
 pub(crate) use model::{MetricKind, ModelMetric};
 
@@ -138,10 +139,13 @@ impl Metrics {
         self.predictions.inc_by(rows as u64);
     }
 
-    /// Shows which model is served; `digest` is empty for one without a package.
-    pub(crate) fn loaded(&self, name: &str, version: &str, digest: &str) {
-        let labels = [name, version, digest];
-        self.model.with_label_values(&labels).set(1);
+    /// Shows which models answer.
+    pub(crate) fn serves(&self, entries: &[Entry]) {
+        self.model.reset();
+        for unit in entries.iter().filter_map(Entry::unit) {
+            let labels = [unit.name(), unit.version(), &unit.digest()];
+            self.model.with_label_values(&labels).set(1);
+        }
     }
 
     /// All series in the text format, with `waiting` predictions in the queue.

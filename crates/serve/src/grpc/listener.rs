@@ -116,7 +116,7 @@ async fn report(app: Arc<App>, reporter: HealthReporter) {
     let mut changes = app.changes();
     loop {
         let status = match app.ready() {
-            Ok(_) => ServingStatus::Serving,
+            Ok(()) => ServingStatus::Serving,
             Err(_) => ServingStatus::NotServing,
         };
         for service in ["", oip::SERVICE] {

@@ -10,7 +10,7 @@ pub(crate) use router::{metrics_router, router};
 
 use axum::body::Bytes;
 use axum::extract::Request;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -66,11 +66,18 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     }
 }
 
-/// Says when to come again, if that makes sense.
-pub(crate) fn retry_later(problem: &Problem, mut response: Response) -> Response {
-    if matches!(problem, Problem::Unavailable(_)) {
-        let seconds = HeaderValue::from_static(RETRY_SECONDS);
-        response.headers_mut().insert(RETRY_AFTER, seconds);
+/// Says when to come again, if that makes sense, and that the connection ends
+/// where the rest of the body is not read.
+pub(crate) fn advise(problem: &Problem, mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    match problem {
+        Problem::Unavailable(_) => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
+        }
+        Problem::TooLarge(_) | Problem::TooSlow { .. } => {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        _ => {}
     }
     response
 }

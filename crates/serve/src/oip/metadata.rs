@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::inputs::{PICTURE, TEXT};
 use super::reply::Output;
-use crate::app::Echo;
+use crate::models::Echo;
 use crate::predict::{Predictor, Takes};
 use crate::proto::inference as pb;
 

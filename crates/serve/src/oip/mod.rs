@@ -20,7 +20,7 @@ pub(crate) use rpc::{SERVICE, service};
 
 use model::Lane;
 
-use crate::app::Unit;
+use crate::models::Unit;
 use crate::problem::Problem;
 use extension::Body;
 use reply::Reply;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{RawPathParams, Request, State};
+use axum::extract::{self, RawPathParams, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -13,7 +13,8 @@ use serde_json::json;
 
 use super::answer;
 use super::extension::Body;
-use crate::app::{App, Unit};
+use crate::app::App;
+use crate::models::{Entry, State, Unit};
 use crate::problem::Problem;
 use crate::{http, json};
 
@@ -30,6 +31,8 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/v2/health/live", get(live))
         .route("/v2/health/ready", get(ready))
         .route("/v2/repository/index", post(repository))
+        .route("/v2/repository/models/{model}/load", post(load))
+        .route("/v2/repository/models/{model}/unload", post(unload))
         .route("/v2/models/{model}", get(metadata))
         .route("/v2/models/{model}/versions/{version}", get(metadata))
         .route("/v2/models/{model}/ready", get(model_ready))
@@ -52,20 +55,23 @@ async fn live() -> Response {
 }
 
 /// The body is the same in shape whatever the answer: clients parse it.
-async fn ready(State(app): State<Arc<App>>) -> Response {
+async fn ready(extract::State(app): extract::State<Arc<App>>) -> Response {
     let problem = app.ready().err();
     let status = problem.as_ref().map_or(StatusCode::OK, Problem::status);
     http::json(status, &json!({"ready": problem.is_none()}))
 }
 
-async fn metadata(State(app): State<Arc<App>>, path: RawPathParams) -> Response {
+async fn metadata(extract::State(app): extract::State<Arc<App>>, path: RawPathParams) -> Response {
     match of_path(&app, &path) {
         Ok(unit) => http::json(StatusCode::OK, unit.signature()),
         Err(error) => problem(&error),
     }
 }
 
-async fn model_ready(State(app): State<Arc<App>>, path: RawPathParams) -> Response {
+async fn model_ready(
+    extract::State(app): extract::State<Arc<App>>,
+    path: RawPathParams,
+) -> Response {
     match of_path(&app, &path).and_then(|unit| app.ready().map(|_| unit)) {
         Ok(unit) => {
             let name = unit.name();
@@ -75,7 +81,11 @@ async fn model_ready(State(app): State<Arc<App>>, path: RawPathParams) -> Respon
     }
 }
 
-async fn infer(State(app): State<Arc<App>>, path: RawPathParams, request: Request) -> Response {
+async fn infer(
+    extract::State(app): extract::State<Arc<App>>,
+    path: RawPathParams,
+    request: Request,
+) -> Response {
     match inference(&app, &path, request).await {
         Ok(body) => respond(body),
         Err(error) => problem(&error),
@@ -87,8 +97,10 @@ async fn inference(
     path: &RawPathParams,
     request: Request,
 ) -> Result<Body, Problem> {
-    of_path(app, path)?;
+    // The body comes first, so that a client whose model is not there can go on
+    // using its connection.
     let (parts, body) = http::read(app, request).await?;
+    let unit = of_path(app, path)?;
     let length = parts.headers.get(BINARY).map(|value| {
         let length = value.to_str().ok().and_then(|text| text.parse().ok());
         length.ok_or_else(|| {
@@ -97,7 +109,7 @@ async fn inference(
         })
     });
     let length = length.transpose()?;
-    app.compute(move |unit, lane| answer(unit, lane, &body, length))
+    app.compute(unit, move |unit, lane| answer(unit, lane, &body, length))
         .await
 }
 
@@ -116,28 +128,53 @@ pub(super) struct Indexed {
     pub(super) name: String,
     pub(super) version: String,
     pub(super) state: &'static str,
-    pub(super) reason: &'static str,
+    pub(super) reason: String,
 }
 
-/// The models of the server; none before one is loaded.
+/// The models of the server; none before they are opened.
 pub(super) fn index(app: &App, only_ready: bool) -> Vec<Indexed> {
-    let Ok(unit) = app.unit() else {
+    let Ok(catalog) = app.models.catalog() else {
         return Vec::new();
     };
-    let (state, reason) = match app.is_draining() {
-        true if only_ready => return Vec::new(),
-        true => ("UNAVAILABLE", "the server is shutting down"),
-        false => ("READY", ""),
+    let of = |entry: &Entry| {
+        let (state, reason) = match &entry.state {
+            State::Ready(_) if app.is_draining() => {
+                ("UNAVAILABLE", "the server is shutting down".to_owned())
+            }
+            State::Ready(_) => ("READY", entry.reason.clone()),
+            _ => ("UNAVAILABLE", entry.reason.clone()),
+        };
+        Indexed {
+            name: entry.name.clone(),
+            version: entry.version.clone(),
+            state,
+            reason,
+        }
     };
-    vec![Indexed {
-        name: unit.name().to_owned(),
-        version: unit.version().to_owned(),
-        state,
-        reason,
-    }]
+    let all = catalog.entries().iter().map(of);
+    all.filter(|model| !only_ready || model.state == "READY")
+        .collect()
 }
 
-async fn repository(State(app): State<Arc<App>>, request: Request) -> Response {
+async fn load(extract::State(app): extract::State<Arc<App>>, path: RawPathParams) -> Response {
+    let name = parameter(&path, "model").unwrap_or_default().to_owned();
+    done(app.change(move |models| models.load(&name)).await)
+}
+
+async fn unload(extract::State(app): extract::State<Arc<App>>, path: RawPathParams) -> Response {
+    let name = parameter(&path, "model").unwrap_or_default().to_owned();
+    done(app.change(move |models| models.unload(&name)).await)
+}
+
+/// Done, with nothing to say.
+fn done(outcome: Result<(), Problem>) -> Response {
+    match outcome {
+        Ok(()) => StatusCode::OK.into_response(),
+        Err(error) => problem(&error),
+    }
+}
+
+async fn repository(extract::State(app): extract::State<Arc<App>>, request: Request) -> Response {
     match indexed(&app, request).await {
         Ok(models) => http::json(StatusCode::OK, &models),
         Err(error) => problem(&error),
@@ -159,38 +196,19 @@ async fn indexed(app: &App, request: Request) -> Result<Vec<Indexed>, Problem> {
 }
 
 /// What a path names.
-fn of_path<'a>(app: &'a App, path: &RawPathParams) -> Result<&'a Arc<Unit>, Problem> {
-    let of = |key| {
-        path.iter()
-            .find_map(|(name, value)| (name == key).then_some(value))
-    };
-    find(app, of("model").unwrap_or_default(), of("version"))
+fn of_path(app: &App, path: &RawPathParams) -> Result<Arc<Unit>, Problem> {
+    let version = parameter(path, "version");
+    app.models
+        .find(parameter(path, "model").unwrap_or_default(), version)
 }
 
-/// What is served, asked for by the package's name or that of the container; an
-/// empty version is any.
-pub(super) fn find<'a>(
-    app: &'a App,
-    asked: &str,
-    version: Option<&str>,
-) -> Result<&'a Arc<Unit>, Problem> {
-    let unit = app.unit()?;
-    let name = unit.name();
-    if asked != name && Some(asked) != app.node.id.as_deref() {
-        let text = format!("there is no model {asked:?}, this server has {name:?}");
-        return Err(Problem::NotFound(text));
-    }
-    let found = unit.version();
-    match version.filter(|version| !version.is_empty()) {
-        Some(asked) if asked != found => Err(Problem::NotFound(format!(
-            "there is no version {asked:?} of the model {name:?}, this server has {found:?}"
-        ))),
-        _ => Ok(unit),
-    }
+fn parameter<'a>(path: &'a RawPathParams, key: &str) -> Option<&'a str> {
+    let mut parameters = path.iter();
+    parameters.find_map(|(name, value)| (name == key).then_some(value))
 }
 
 /// The protocol's shape of an error.
 pub(crate) fn problem(problem: &Problem) -> Response {
     let body = json!({"error": problem.to_string()});
-    http::retry_later(problem, http::json(problem.status(), &body))
+    http::advise(problem, http::json(problem.status(), &body))
 }

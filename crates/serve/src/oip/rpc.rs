@@ -6,9 +6,10 @@ use tonic::codec::CompressionEncoding;
 use tonic::{Request, Response, Status, async_trait};
 
 use super::convert;
-use super::routes::{EXTENSIONS, find};
+use super::routes::EXTENSIONS;
 use crate::app::App;
 use crate::grpc::status;
+use crate::problem::Problem;
 use crate::proto::inference as pb;
 use pb::grpc_inference_service_server::{GrpcInferenceService, GrpcInferenceServiceServer};
 
@@ -54,12 +55,10 @@ impl GrpcInferenceService for Door {
     ) -> Answer<pb::ModelReadyResponse> {
         let pb::ModelReadyRequest { name, version } = request.into_inner();
         let app = &self.0;
-        let ready = match app.unit() {
-            Ok(_) => {
-                find(app, &name, Some(&version)).map_err(|e| status(&e))?;
-                app.ready().is_ok()
-            }
-            Err(_) => false,
+        let ready = match app.models.find(&name, Some(&version)) {
+            Ok(_) => app.ready().is_ok(),
+            Err(Problem::Unavailable(_)) => false,
+            Err(problem) => return Err(status(&problem)),
         };
         Ok(Response::new(pb::ModelReadyResponse { ready }))
     }
@@ -80,7 +79,8 @@ impl GrpcInferenceService for Door {
         request: Request<pb::ModelMetadataRequest>,
     ) -> Answer<pb::ModelMetadataResponse> {
         let pb::ModelMetadataRequest { name, version } = request.into_inner();
-        let unit = find(&self.0, &name, Some(&version)).map_err(|e| status(&e))?;
+        let unit = self.0.models.find(&name, Some(&version));
+        let unit = unit.map_err(|e| status(&e))?;
         Ok(Response::new(unit.signature().message()))
     }
 
@@ -90,8 +90,9 @@ impl GrpcInferenceService for Door {
     ) -> Answer<pb::ModelInferResponse> {
         let message = request.into_inner();
         let version = Some(message.model_version.as_str());
-        find(&self.0, &message.model_name, version).map_err(|e| status(&e))?;
-        let answer = self.0.compute(move |unit, lane| {
+        let unit = self.0.models.find(&message.model_name, version);
+        let unit = unit.map_err(|e| status(&e))?;
+        let answer = self.0.compute(unit, move |unit, lane| {
             let request = convert::request(&message)?;
             let raw = !message.raw_input_contents.is_empty();
             super::infer(unit, lane, &request, |reply| convert::response(reply, raw))
@@ -109,10 +110,30 @@ impl GrpcInferenceService for Door {
             name: model.name,
             version: model.version,
             state: model.state.to_owned(),
-            reason: model.reason.to_owned(),
+            reason: model.reason,
         });
         Ok(Response::new(pb::RepositoryIndexResponse {
             models: models.collect(),
         }))
+    }
+
+    async fn repository_model_load(
+        &self,
+        request: Request<pb::RepositoryModelLoadRequest>,
+    ) -> Answer<pb::RepositoryModelLoadResponse> {
+        let name = request.into_inner().model_name;
+        let done = self.0.change(move |models| models.load(&name)).await;
+        done.map_err(|problem| status(&problem))?;
+        Ok(Response::new(pb::RepositoryModelLoadResponse {}))
+    }
+
+    async fn repository_model_unload(
+        &self,
+        request: Request<pb::RepositoryModelUnloadRequest>,
+    ) -> Answer<pb::RepositoryModelUnloadResponse> {
+        let name = request.into_inner().model_name;
+        let done = self.0.change(move |models| models.unload(&name)).await;
+        done.map_err(|problem| status(&problem))?;
+        Ok(Response::new(pb::RepositoryModelUnloadResponse {}))
     }
 }

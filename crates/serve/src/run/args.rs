@@ -13,6 +13,7 @@ const EXAMPLES: &str = "\
 Examples:
   serve --model pipelines/iris/model       serve a package on port 9000
   serve --model model --http-port 8080     on another port
+  serve --model models --watch             every package below models, also later ones
   serve --echo                             the conformance model, to try a client
   curl -H 'Content-Type: application/json' localhost:9000/api/v1.0/predictions \\
        -d '{\"data\": {\"ndarray\": [[5.1, 3.5, 1.4, 0.2]]}}'
@@ -47,14 +48,27 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The folder of the model package.
+    /// The folder of a model package, or one with several packages in it
+    /// [default: /mnt/models].
+    #[arg(long, env = "MLSERVER_MODEL_URI", value_name = "DIR")]
+    pub(super) model: Option<String>,
+    /// Used where --model is not given: a folder of packages, maybe still empty.
+    #[arg(long, env = "MLSERVER_MODELS_DIR", hide = true)]
+    pub(super) mlserver_models_dir: Option<String>,
+    /// Whether to load at the start, or only when asked by a repository call.
     #[arg(
         long,
-        env = "MLSERVER_MODEL_URI",
-        value_name = "DIR",
-        default_value = "/mnt/models"
+        env = "MLSERVER_LOAD_MODELS_AT_STARTUP",
+        value_name = "BOOL",
+        default_value = "true",
+        action = ArgAction::Set,
+        value_parser = BoolishValueParser::new()
     )]
-    pub(super) model: String,
+    pub(super) load_at_start: bool,
+    /// Look every second whether the folder has another or a new package, and
+    /// switch to it once it is whole and ready.
+    #[arg(long, env = "SERVE_WATCH", value_parser = BoolishValueParser::new())]
+    pub(super) watch: bool,
     /// Serve the conformance model instead of a package: it returns its input.
     ///
     /// For trying clients. Predictions and transforms answer with what they got,
@@ -74,6 +88,9 @@ pub(super) struct Args {
     /// Used where --http-port is not given.
     #[arg(long, env = "MLSERVER_HTTP_PORT", hide = true)]
     pub(super) mlserver_http_port: Option<u16>,
+    /// Used where none of the two is given: Knative sets it.
+    #[arg(long, env = "PORT", hide = true)]
+    pub(super) port: Option<u16>,
     /// The port of gRPC; 0 takes a free one and logs it [default: 9500].
     #[arg(long, env = "PREDICTIVE_UNIT_GRPC_SERVICE_PORT", value_name = "PORT")]
     pub(super) grpc_port: Option<u16>,

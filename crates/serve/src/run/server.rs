@@ -1,30 +1,33 @@
 //! From the settings to the end of the process.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::field::display;
 
 use super::drain::{Signals, drained};
 use super::files::connections;
-use super::settings::{Expected, Settings};
-use crate::app::{App, Bounds, Echo, Model, Unit};
+use super::settings::Settings;
+use crate::app::{App, Bounds};
 use crate::door::{self, Door, Manners};
 use crate::grpc;
 use crate::http;
 use crate::metrics::Metrics;
-use crate::predict::{Pool, Predictor};
-use crate::seldon::{Metadata, Overrides};
+use crate::models::{Echo, Models};
+use crate::predict::Pool;
+use crate::seldon::Metadata;
 
 /// How long requests in flight may take after the port is closed: with the
 /// default drain delay, less than the 20 seconds that Seldon gives a pod.
 const LAST_ANSWERS: Duration = Duration::from_secs(12);
+
+/// How often changes of the models are looked for.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Connections to the port of the metrics.
 const METRICS_CLIENTS: usize = 64;
@@ -49,11 +52,68 @@ pub(super) fn run(settings: Settings) -> Result<()> {
 async fn serve(settings: Settings) -> Result<()> {
     let start = Instant::now();
     let mut signals = Signals::catch().context("cannot catch signals")?;
-    let labels: Vec<_> = settings
-        .labels
-        .iter()
-        .map(|(n, v)| (*n, v.as_str()))
-        .collect();
+    let (load_at_start, early_bind) = (settings.load_at_start, settings.early_bind);
+    let (watching, drain_delay) = (settings.watch, settings.drain_delay);
+    let package = settings.source.as_ref().map(|source| source.root.clone());
+    let package = package.map(|root| root.display().to_string());
+
+    let (stop, stopped) = watch::channel(false);
+    let (app, doors, metrics) = prepare(settings, &stopped).await?;
+    let mut open = None;
+    if early_bind {
+        open = Some(doors.open(&app, &stopped).await?);
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    let http = open.as_ref().map(|open| display(open.http));
+    let grpc = open.as_ref().and_then(|open| open.grpc).map(display);
+    tracing::info!(version, %metrics, http, grpc, package, "starting");
+
+    let load = spawn_blocking({
+        let app = Arc::clone(&app);
+        move || app.models.open(load_at_start)
+    });
+    tokio::select! {
+        loaded = load => loaded.context("loading the model was cut short")??,
+        signal = signals.next() => {
+            tracing::info!(signal, "stopped before the model was loaded");
+            return Ok(());
+        }
+    }
+    app.models_changed();
+    if watching {
+        tokio::spawn(follow(Arc::clone(&app)));
+    }
+    let open = match open {
+        Some(open) => open,
+        None => doors.open(&app, &stopped).await?,
+    };
+    let seconds = start.elapsed().as_secs_f64();
+    let (http, grpc) = (open.http, open.grpc.map(display));
+    let unit = app.unit().ok();
+    let (model, version) = (
+        unit.as_ref().map(|unit| unit.name()),
+        unit.as_ref().map(|unit| unit.version()),
+    );
+    let digest = unit.as_ref().map(|unit| unit.digest());
+    tracing::info!(%http, grpc, model, version, digest, seconds, "ready");
+
+    drained(&app, &mut signals, drain_delay).await;
+    stop.send_replace(true);
+    match timeout(LAST_ANSWERS, open.closed()).await {
+        Ok(ended) => ended?,
+        Err(_) => bail!("requests are still in flight after {LAST_ANSWERS:?}: cutting them off"),
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Everything but the models, with the port of the metrics open.
+async fn prepare(
+    settings: Settings,
+    stopped: &watch::Receiver<bool>,
+) -> Result<(Arc<App>, Doors, SocketAddr)> {
+    let labels = settings.labels.iter().map(|(n, v)| (*n, v.as_str()));
+    let labels: Vec<_> = labels.collect();
     let counters = Metrics::new(&labels).context("cannot register the metrics")?;
     let pool = Pool::start(settings.threads, settings.queue, settings.queue_age)
         .context("cannot start threads")?;
@@ -61,13 +121,18 @@ async fn serve(settings: Settings) -> Result<()> {
         body: settings.max_body,
         patience: settings.silence,
     };
-    let app = Arc::new(App::new(settings.node, bounds, counters, pool));
-
-    let (stop, stopped) = watch::channel(false);
+    let models = match settings.source {
+        Some(source) => Models::new(source),
+        None => {
+            let metadata = Metadata::echo(settings.overrides);
+            Models::echo(settings.node.id.clone(), Echo { metadata })
+        }
+    };
+    let app = Arc::new(App::new(settings.node, bounds, counters, pool, models));
     let endpoint = http::metrics_router(&app, &settings.metrics_endpoint);
     // Who looks at the metrics is let in when clients have taken all other seats.
     let few = Manners::new(METRICS_CLIENTS, settings.silence);
-    let (metrics, door) = Door::open(settings.metrics, &few, &stopped).await?;
+    let (metrics, door) = Door::open(settings.metrics, &few, stopped).await?;
     let _metrics = door::listen(door, endpoint);
     let doors = Doors {
         http: settings.http,
@@ -76,54 +141,7 @@ async fn serve(settings: Settings) -> Result<()> {
         manners: Manners::new(connections(settings.connections), settings.silence),
         rest_timeout: settings.rest_timeout,
     };
-    let mut open = None;
-    if settings.early_bind {
-        open = Some(doors.open(&app, &stopped).await?);
-    }
-    let version = env!("CARGO_PKG_VERSION");
-    let package = settings.model.as_deref().map(|p| p.display().to_string());
-    let http = open.as_ref().map(|open| display(open.http));
-    let grpc = open.as_ref().and_then(|open| open.grpc).map(display);
-    tracing::info!(version, %metrics, http, grpc, package, "starting");
-
-    let load = spawn_blocking(move || match settings.model {
-        Some(folder) => load(&folder, &settings.expected, settings.overrides),
-        None => Ok(Unit::Echo(Echo {
-            metadata: Metadata::echo(settings.overrides),
-        })),
-    });
-    let unit = tokio::select! {
-        unit = load => unit.context("loading the model was cut short")??,
-        signal = signals.next() => {
-            tracing::info!(signal, "stopped before the model was loaded");
-            return Ok(());
-        }
-    };
-    let (name, version, digest) = match &unit {
-        Unit::Package(model) => {
-            let Predictor { name, version, .. } = model.predictor.as_ref();
-            (name.clone(), version.clone(), Some(model.predictor.digest))
-        }
-        Unit::Echo(_) => (Echo::NAME.to_owned(), Echo::VERSION.to_owned(), None),
-    };
-    let digest = digest.map(display);
-    app.serve(unit);
-    let open = match open {
-        Some(open) => open,
-        None => doors.open(&app, &stopped).await?,
-    };
-    let seconds = start.elapsed().as_secs_f64();
-    let (http, grpc) = (open.http, open.grpc.map(display));
-    tracing::info!(%http, grpc, model = name, version, digest, seconds, "ready");
-
-    drained(&app, &mut signals, settings.drain_delay).await;
-    stop.send_replace(true);
-    match timeout(LAST_ANSWERS, open.closed()).await {
-        Ok(ended) => ended?,
-        Err(_) => bail!("requests are still in flight after {LAST_ANSWERS:?}: cutting them off"),
-    }
-    tracing::info!("stopped");
-    Ok(())
+    Ok((app, doors, metrics))
 }
 
 /// The ports that clients ask at.
@@ -167,19 +185,16 @@ impl Open {
     }
 }
 
-fn load(folder: &Path, expected: &Expected, overrides: Overrides) -> Result<Unit> {
-    let predictor = Predictor::load(folder, expected.digest)?;
-    for (parameter, wanted, found) in [
-        ("model_name", &expected.name, &predictor.name),
-        ("model_version", &expected.version, &predictor.version),
-    ] {
-        let fits = wanted.as_ref().is_none_or(|wanted| wanted == found);
-        ensure!(
-            fits,
-            "{} holds {found:?}, but the parameter {parameter} asks for {:?}",
-            folder.display(),
-            wanted.as_deref().unwrap_or_default()
-        );
+/// Looks for other models as long as the server runs.
+async fn follow(app: Arc<App>) {
+    while !app.is_draining() {
+        sleep(LOOK).await;
+        let look = app.change(|models| {
+            models.look();
+            Ok(())
+        });
+        if look.await.is_err() {
+            return;
+        }
     }
-    Ok(Unit::Package(Box::new(Model::new(predictor, overrides))))
 }

@@ -1,23 +1,26 @@
 //! Settings, checked before anything is opened.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use model::Digest;
 use serde_json::Value;
 
 use super::annotations::Annotations;
 use super::args::{Args, LogFormat, LogLevel};
 use super::parameters::Parameters;
 use crate::grpc;
+use crate::models::{Chosen, Source};
 use crate::seldon::{Node, Overrides};
 
 /// What stands in a metric's label whose variable is unset, in the words of the
 /// Python wrapper.
 const UNKNOWN: &str = "NOT_IMPLEMENTED";
+
+/// Where Seldon and KServe put a model.
+const MODEL: &str = "/mnt/models";
 
 const HTTP_PORT: u16 = 9000;
 const GRPC_PORT: u16 = 9500;
@@ -26,9 +29,12 @@ const METRICS_PORT: u16 = 6000;
 /// Everything the server needs to know.
 #[derive(Debug)]
 pub(super) struct Settings {
-    /// The package's folder; `None` for the conformance model.
-    pub(super) model: Option<PathBuf>,
-    pub(super) expected: Expected,
+    /// Where the models lie; `None` for the conformance model.
+    pub(super) source: Option<Source>,
+    /// Whether the models are loaded at the start.
+    pub(super) load_at_start: bool,
+    /// Whether changes of the models' folder are followed.
+    pub(super) watch: bool,
     pub(super) http: SocketAddr,
     /// `None` when gRPC is turned off.
     pub(super) grpc: Option<SocketAddr>,
@@ -52,14 +58,6 @@ pub(super) struct Settings {
     pub(super) rest_timeout: Option<Duration>,
     pub(super) log_level: LogLevel,
     pub(super) log_format: LogFormat,
-}
-
-/// Which package the deployment asks for.
-#[derive(Debug, Default)]
-pub(super) struct Expected {
-    pub(super) digest: Option<Digest>,
-    pub(super) name: Option<String>,
-    pub(super) version: Option<String>,
 }
 
 impl Settings {
@@ -97,18 +95,20 @@ impl Settings {
         ensure!(threads > 0, "--threads is 0, expected at least 1");
         ensure!(args.queue > 0, "--queue is 0, expected at least 1");
         let port = |own: Option<u16>, other: Option<u16>, default| own.or(other).unwrap_or(default);
-        let http = port(args.http_port, args.mlserver_http_port, HTTP_PORT);
+        let http = args.http_port.or(args.mlserver_http_port);
+        let http = port(http, args.port, HTTP_PORT);
         let metrics = port(args.metrics_port, args.mlserver_metrics_port, METRICS_PORT);
         let grpc = port(args.grpc_port, args.mlserver_grpc_port, GRPC_PORT);
         let grpc = (args.grpc_workers > 0).then_some(grpc);
         distinct(http, grpc, metrics)?;
         let annotations = Annotations::read(&args.annotations)?;
         Ok(Self {
-            model: match args.echo {
+            source: match args.echo {
                 true => None,
-                false => Some(model_folder(&args)?),
+                false => Some(source(&args, &parameters, overrides.clone())?),
             },
-            expected: expected(&parameters)?,
+            load_at_start: args.load_at_start,
+            watch: args.watch,
             http: (args.host, http).into(),
             grpc: grpc.map(|port| (args.host, port).into()),
             metrics: (args.host, metrics).into(),
@@ -160,8 +160,29 @@ fn set(value: Option<String>) -> Option<String> {
     value.filter(|text| !text.is_empty())
 }
 
-fn model_folder(args: &Args) -> Result<PathBuf> {
-    let path = args.model.strip_prefix("file://").unwrap_or(&args.model);
+/// Where the models lie and what they must be.
+fn source(args: &Args, parameters: &Parameters, overrides: Overrides) -> Result<Source> {
+    let text = |name| set(parameters.get(name).map(str::to_owned));
+    let digest = text("model_digest").map(|digest| digest.parse());
+    let digest = digest.transpose();
+    let models = set(args.mlserver_models_dir.clone()).filter(|_| args.model.is_none());
+    let is_repository = models.is_some();
+    let model = models.or_else(|| args.model.clone());
+    Ok(Source {
+        root: folder(model.as_deref().unwrap_or(MODEL), &args.pfs)?,
+        is_repository,
+        digest: digest.context("PREDICTIVE_UNIT_PARAMETERS: model_digest")?,
+        chosen: Chosen {
+            alias: set(args.unit_id.clone()),
+            name: text("model_name"),
+            version: text("model_version"),
+        },
+        overrides,
+    })
+}
+
+fn folder(model: &str, pfs: &Path) -> Result<PathBuf> {
+    let path = model.strip_prefix("file://").unwrap_or(model);
     if let Some((scheme, _)) = path.split_once("://") {
         bail!(
             "--model is a {scheme} URI, expected a folder; let an init container download it \
@@ -169,25 +190,8 @@ fn model_folder(args: &Args) -> Result<PathBuf> {
         );
     }
     Ok(match path.strip_prefix("/pfs/") {
-        Some(below) => args.pfs.join(below),
+        Some(below) => pfs.join(below),
         None => path.into(),
-    })
-}
-
-fn expected(parameters: &Parameters) -> Result<Expected> {
-    let text = |name| set(parameters.get(name).map(str::to_owned));
-    let digest = match text("model_digest") {
-        Some(digest) => Some(
-            digest
-                .parse()
-                .context("PREDICTIVE_UNIT_PARAMETERS: model_digest")?,
-        ),
-        None => None,
-    };
-    Ok(Expected {
-        digest,
-        name: text("model_name"),
-        version: text("model_version"),
     })
 }
 

@@ -5,8 +5,8 @@ use model::Lane;
 use super::message::{Message, Meta};
 use super::reply::{Node, Outcome, Reply};
 use super::{echo, package, pass};
-use crate::app::Unit;
 use crate::metrics::ModelMetric;
+use crate::models::Unit;
 use crate::problem::Problem;
 
 /// The methods of a unit that take messages.

@@ -9,8 +9,9 @@ use tonic::{Request, Response, Status};
 
 use super::call::{Method, respond};
 use super::{convert, feedback, protojson};
-use crate::app::{App, Unit};
+use crate::app::App;
 use crate::grpc::status;
+use crate::models::Unit;
 use crate::problem::Problem;
 use crate::proto::seldon::protos::combiner_server::{Combiner, CombinerServer};
 use crate::proto::seldon::protos::generic_server::{Generic, GenericServer};
@@ -64,7 +65,7 @@ impl Door {
                 "a model neither routes nor aggregates",
             ));
         }
-        let outcome = self.0.compute(move |unit, lane| {
+        let outcome = self.0.compute(unit, move |unit, lane| {
             let messages: Result<_, Problem> = messages.into_iter().map(convert::message).collect();
             let answer = respond(unit, lane, &node, method, messages?)?;
             Ok((answer.rows, (convert::reply(answer.reply)?, answer.metrics)))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::app::Echo;
+use crate::models::Echo;
 use crate::predict::{Predictor, Takes};
 
 /// The six keys of Seldon's model metadata.

@@ -12,8 +12,9 @@ use uuid::Uuid;
 
 use super::call::{Method, respond};
 use super::{feedback, protojson, reply, source};
-use crate::app::{App, Unit};
+use crate::app::App;
 use crate::http;
+use crate::models::Unit;
 use crate::problem::Problem;
 
 /// The request's ID, given by the orchestrator or made here.
@@ -66,7 +67,7 @@ async fn answer(app: &Arc<App>, request: Request, method: Method) -> Result<Vec<
     let source = source::find(&parts, body).await?;
     let node = Arc::clone(&app.node);
     let (body, metrics) = app
-        .compute(move |unit, lane| {
+        .compute(app.unit()?, move |unit, lane| {
             let messages = match method {
                 Method::Aggregate => source.messages()?,
                 _ => vec![source.message()?],
@@ -87,8 +88,8 @@ async fn send_feedback(State(app): State<Arc<App>>, request: Request) -> Respons
 /// Unlike the others, this message is read and written by the rules of protocol
 /// buffers.
 async fn feedback_reply(app: &Arc<App>, request: Request) -> Result<Vec<u8>, Problem> {
-    app.unit()?;
     let (parts, body) = http::read(app, request).await?;
+    app.unit()?;
     let value = source::find(&parts, body).await?.value()?;
     let feedback = protojson::read("seldon.protos.Feedback", &value)
         .map_err(|error| Problem::BadData(format!("the feedback: {error}")))?;
@@ -117,7 +118,7 @@ fn puid(headers: &HeaderMap) -> HeaderValue {
 
 async fn status(State(app): State<Arc<App>>) -> Response {
     match app.ready() {
-        Ok(_) => http::json(StatusCode::OK, &reply::healthy(&app.node)),
+        Ok(()) => http::json(StatusCode::OK, &reply::healthy(&app.node)),
         Err(error) => problem(&error),
     }
 }
@@ -144,11 +145,11 @@ async fn node_metadata(State(app): State<Arc<App>>, Path(node): Path<String>) ->
 }
 
 /// The node of the graph, of which this server is the only one.
-fn find<'a>(app: &'a App, node: &str) -> Result<&'a Unit, Problem> {
+fn find(app: &App, node: &str) -> Result<Arc<Unit>, Problem> {
     let unit = app.unit()?;
     let names = [app.node.id.as_deref(), Some(unit.metadata().name())];
     if names.contains(&Some(node)) {
-        return Ok(unit);
+        return Ok(Arc::clone(&unit));
     }
     let known = names.iter().flatten();
     let known: Vec<String> = known.map(|name| format!("{name:?}")).collect();
@@ -164,7 +165,7 @@ async fn openapi() -> Response {
 
 async fn ready(State(app): State<Arc<App>>) -> StatusCode {
     match app.ready() {
-        Ok(_) => StatusCode::OK,
+        Ok(()) => StatusCode::OK,
         Err(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
@@ -178,5 +179,5 @@ pub(crate) fn problem(problem: &Problem) -> Response {
     };
     let info = problem.to_string();
     let body = json!({"status": {"code": -1, "info": info, "reason": reason, "status": 1}});
-    http::retry_later(problem, http::json(problem.status(), &body)).into_response()
+    http::advise(problem, http::json(problem.status(), &body)).into_response()
 }

@@ -16,6 +16,7 @@ mod hostile;
 mod lifecycle;
 mod media;
 mod metrics;
+mod models;
 mod oip;
 mod seldon;
 mod seldon_grpc;

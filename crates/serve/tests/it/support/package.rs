@@ -77,6 +77,22 @@ pub(crate) fn double() -> Package {
     scaled("double", 2.0)
 }
 
+/// Writes a package of a regression that gives `factor` times its only column.
+pub(crate) fn write(at: &Path, name: &str, version: &str, factor: f32) {
+    let graph = onnx::linear(&[&[factor]], &[0.0], &[0.0], "prediction");
+    let table = Table {
+        columns: vec![numeric("x", false)],
+    };
+    let mut manifest = manifest(name, &[], Preprocessing::Table(table));
+    version.clone_into(&mut manifest.version);
+    manifest.task = Task::Regression;
+    manifest.inputs = vec![signature("columns", 1)];
+    manifest.outputs = vec![signature("prediction", 1)];
+    let files = BTreeMap::from([(GRAPH_FILE.to_owned(), graph)]);
+    std::fs::create_dir_all(at.parent().unwrap()).unwrap();
+    write_package(at, manifest, &files).unwrap();
+}
+
 fn scaled(name: &str, factor: f32) -> Package {
     package(&Model {
         name,

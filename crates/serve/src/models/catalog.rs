@@ -1,0 +1,168 @@
+//! All models of the server at one moment.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::folder::Stamp;
+use super::unit::Unit;
+use crate::problem::Problem;
+
+/// A model by name and version, and how it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    /// The name, as far as it is known: else that of the folder.
+    pub(crate) name: String,
+    /// The version; empty where it is not known.
+    pub(crate) version: String,
+    /// What answers.
+    pub(crate) state: State,
+    /// Why it is not what its folder holds; empty if it is.
+    pub(crate) reason: String,
+    pub(super) folder: PathBuf,
+    /// What the folder held at the last try.
+    pub(super) stamp: Stamp,
+}
+
+/// Whether a model can be asked.
+#[derive(Debug, Clone)]
+pub(crate) enum State {
+    /// It answers.
+    Ready(Arc<Unit>),
+    /// Somebody has unloaded it.
+    Unloaded,
+    /// It could not be loaded.
+    Failed,
+}
+
+impl Entry {
+    /// What answers, if anything does.
+    pub(crate) fn unit(&self) -> Option<&Arc<Unit>> {
+        match &self.state {
+            State::Ready(unit) => Some(unit),
+            State::Unloaded | State::Failed => None,
+        }
+    }
+}
+
+/// Which model answers where a request names none.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Chosen {
+    /// The container's name, by which the model is also known.
+    pub(crate) alias: Option<String>,
+    /// The name that the deployment asks for.
+    pub(crate) name: Option<String>,
+    /// The version that the deployment asks for.
+    pub(crate) version: Option<String>,
+}
+
+/// The models in the order of their folders.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Catalog {
+    pub(super) entries: Vec<Entry>,
+}
+
+impl Catalog {
+    /// All of them.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// What answers to `asked`, a model's name or the container's; without a
+    /// version, or with an empty one, the last version of the model.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such model or version, or it is not loaded.
+    pub(crate) fn find(
+        &self,
+        asked: &str,
+        version: Option<&str>,
+        chosen: &Chosen,
+    ) -> Result<Arc<Unit>, Problem> {
+        let mut of_name: Vec<&Entry> = self.named(asked).collect();
+        let own;
+        if of_name.is_empty() && chosen.alias.as_deref() == Some(asked) {
+            own = self.default(chosen)?;
+            of_name = self.named(own.name()).collect();
+        }
+        if of_name.is_empty() {
+            let names: BTreeSet<&str> = self.entries.iter().map(|e| e.name.as_str()).collect();
+            return Err(Problem::NotFound(format!(
+                "there is no model {asked:?}, this server has {}",
+                listed(names)
+            )));
+        }
+        let version = version.filter(|version| !version.is_empty());
+        if let Some(version) = version {
+            let versions: BTreeSet<&str> = of_name.iter().map(|e| e.version.as_str()).collect();
+            let name = of_name.first().map_or(asked, |entry| &entry.name);
+            let absent = Problem::NotFound(format!(
+                "there is no version {version:?} of the model {name:?}, this server has {}",
+                listed(versions)
+            ));
+            of_name.retain(|entry| entry.version == version);
+            if of_name.is_empty() {
+                return Err(absent);
+            }
+        }
+        last(&of_name)
+    }
+
+    /// What answers requests that name no model.
+    ///
+    /// # Errors
+    ///
+    /// When there are several, and nothing says which, or it is not loaded.
+    pub(crate) fn default(&self, chosen: &Chosen) -> Result<Arc<Unit>, Problem> {
+        let names: BTreeSet<&str> = self.entries.iter().map(|e| e.name.as_str()).collect();
+        let alias = chosen
+            .alias
+            .as_deref()
+            .filter(|alias| names.contains(alias));
+        let only = names.first().copied().filter(|_| names.len() == 1);
+        let Some(name) = chosen.name.as_deref().or(alias).or(only) else {
+            return Err(Problem::NotFound(match names.len() {
+                0 => "this server has no model yet".to_owned(),
+                _ => format!(
+                    "this server has the models {}: name one in the path /v2/models/NAME/infer, \
+                     or set the parameter model_name",
+                    listed(names)
+                ),
+            }));
+        };
+        let version = chosen.version.as_deref();
+        let fits = |entry: &&Entry| version.is_none_or(|version| entry.version == version);
+        let entries: Vec<&Entry> = self.named(name).filter(fits).collect();
+        last(&entries)
+    }
+
+    /// The entry of a folder.
+    pub(super) fn of(&self, folder: &Path) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.folder == folder)
+    }
+
+    fn named(&self, name: &str) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |entry| entry.name == name)
+    }
+}
+
+/// The last of `entries` that answers.
+fn last(entries: &[&Entry]) -> Result<Arc<Unit>, Problem> {
+    if let Some(unit) = entries.iter().rev().find_map(|entry| entry.unit()) {
+        return Ok(Arc::clone(unit));
+    }
+    let text = entries.last().map_or_else(
+        || "this server has no such model".to_owned(),
+        |Entry { name, reason, .. }| format!("the model {name:?} is not loaded: {reason}"),
+    );
+    Err(Problem::Unavailable(text))
+}
+
+fn listed(names: BTreeSet<&str>) -> String {
+    let names: Vec<_> = names.iter().map(|name| format!("{name:?}")).collect();
+    match names.is_empty() {
+        true => "none".to_owned(),
+        false => names.join(", "),
+    }
+}

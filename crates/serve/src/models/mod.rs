@@ -1,0 +1,265 @@
+//! The models that are served, by name and version, and how they come and go.
+//!
+//! A request keeps the model that it has found until it is answered; a change
+//! makes a new catalog beside the old one and puts it in its place. So no answer
+//! is refused or mixed because of a change.
+
+mod catalog;
+mod folder;
+mod load;
+mod unit;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use anyhow::Result;
+
+use crate::problem::Problem;
+use folder::{Found, Stamp};
+
+pub(crate) use catalog::{Catalog, Chosen, Entry, State};
+pub(crate) use load::Source;
+pub(crate) use unit::{Echo, Unit};
+
+/// The models of the server.
+#[derive(Debug)]
+pub(crate) struct Models {
+    source: Option<Source>,
+    chosen: Chosen,
+    /// `None` until the start is over.
+    catalog: RwLock<Option<Arc<Catalog>>>,
+    /// Changes come one after the other; with what was seen at the last look.
+    turn: Mutex<Vec<(PathBuf, Stamp)>>,
+}
+
+impl Models {
+    /// Those of `source`, of which none is loaded yet.
+    pub(crate) fn new(source: Source) -> Self {
+        Self {
+            chosen: source.chosen.clone(),
+            source: Some(source),
+            catalog: RwLock::default(),
+            turn: Mutex::default(),
+        }
+    }
+
+    /// The conformance model alone, which is ready at once.
+    pub(crate) fn echo(alias: Option<String>, echo: Echo) -> Self {
+        let found = Found::at(Path::new(""), None);
+        let models = Self {
+            source: None,
+            chosen: Chosen {
+                alias,
+                ..Chosen::default()
+            },
+            catalog: RwLock::default(),
+            turn: Mutex::default(),
+        };
+        models.replace(vec![Entry::ready(&found, Unit::Echo(echo))]);
+        models
+    }
+
+    /// All models as they are now.
+    ///
+    /// # Errors
+    ///
+    /// During the start.
+    pub(crate) fn catalog(&self) -> Result<Arc<Catalog>, Problem> {
+        let catalog = self.catalog.read().unwrap_or_else(PoisonError::into_inner);
+        let loading = || Problem::Unavailable("the model is being loaded".to_owned());
+        catalog.clone().ok_or_else(loading)
+    }
+
+    /// What answers to a name and a version, as [`Catalog::find`].
+    ///
+    /// # Errors
+    ///
+    /// During the start, and those of [`Catalog::find`].
+    pub(crate) fn find(&self, asked: &str, version: Option<&str>) -> Result<Arc<Unit>, Problem> {
+        self.catalog()?.find(asked, version, &self.chosen)
+    }
+
+    /// What answers requests that name no model.
+    ///
+    /// # Errors
+    ///
+    /// During the start, and those of [`Catalog::default`].
+    pub(crate) fn default(&self) -> Result<Arc<Unit>, Problem> {
+        self.catalog()?.default(&self.chosen)
+    }
+
+    /// Ends the start with the packages that are there, if they are to be loaded
+    /// now.
+    ///
+    /// # Errors
+    ///
+    /// When the only package cannot be served; of several, those that cannot are
+    /// told in the log and in the index.
+    pub(crate) fn open(&self, load: bool) -> Result<()> {
+        let Some(source) = &self.source else {
+            return Ok(());
+        };
+        let _turn = self.turn();
+        let mut entries = Vec::new();
+        for found in load.then(|| source.found()).into_iter().flatten() {
+            match source.load(&found) {
+                Ok(unit) => entries.push(Entry::ready(&found, unit)),
+                Err(error) if source.is_sole(&found) || source.digest.is_some() => {
+                    return Err(error);
+                }
+                Err(error) => entries.push(complain(&found, None, &error)),
+            }
+        }
+        self.replace(entries);
+        Ok(())
+    }
+
+    /// Loads all versions of a model again from where they lie.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such model, or one of its versions cannot be served: that
+    /// one stays as it was.
+    pub(crate) fn load(&self, asked: &str) -> Result<(), Problem> {
+        let none = || Problem::NotFound(format!("there is no package of a model {asked:?}"));
+        let source = self.source.as_ref().ok_or_else(none)?;
+        let _turn = self.turn();
+        let own = (self.chosen.alias.as_deref() == Some(asked)).then(|| self.default().ok());
+        let name = own
+            .flatten()
+            .map_or_else(|| asked.to_owned(), |unit| unit.name().to_owned());
+        let is_asked = |found: &Found| found.title().as_deref() == Some(&name);
+        let all: Vec<Found> = source.found().into_iter().filter(is_asked).collect();
+        if all.is_empty() {
+            return Err(Problem::NotFound(format!(
+                "there is no package of a model {asked:?} in {}",
+                source.root.display()
+            )));
+        }
+        match self.refresh(source, &all) {
+            None => Ok(()),
+            Some(error) => Err(Problem::BadData(format!(
+                "cannot load {asked:?}: {error:#}"
+            ))),
+        }
+    }
+
+    /// Lets a model go, once what it is doing is done.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such model.
+    pub(crate) fn unload(&self, asked: &str) -> Result<(), Problem> {
+        let _turn = self.turn();
+        let name = self.find(asked, None).map(|unit| unit.name().to_owned());
+        let name = match name {
+            Ok(name) => name,
+            Err(Problem::Unavailable(_)) => asked.to_owned(),
+            Err(problem) => return Err(problem),
+        };
+        let mut entries = self.catalog()?.entries.clone();
+        for entry in entries.iter_mut().filter(|entry| entry.name == name) {
+            tracing::info!(model = name, version = entry.version, "unloaded");
+            entry.state = State::Unloaded;
+            entry.reason = format!("unloaded; POST /v2/repository/models/{name}/load loads it");
+        }
+        self.replace(entries);
+        Ok(())
+    }
+
+    /// Loads what is new or has changed since the last look and has come to rest,
+    /// and lets go what has vanished.
+    pub(crate) fn look(&self) {
+        let (Some(source), Ok(catalog)) = (&self.source, self.catalog()) else {
+            return;
+        };
+        let mut seen = self.turn();
+        let found = source.found();
+        let rests = |found: &Found| seen.contains(&(found.folder.clone(), found.stamp.clone()));
+        let changed = |found: &&Found| match catalog.of(&found.folder) {
+            Some(entry) if matches!(entry.state, State::Unloaded) => false,
+            Some(entry) => entry.stamp != found.stamp,
+            None => true,
+        };
+        let present = found.iter().filter(|found| !found.stamp.is_empty());
+        let due: Vec<Found> = present
+            .filter(changed)
+            .filter(|f| rests(f))
+            .cloned()
+            .collect();
+        *seen = found
+            .iter()
+            .map(|f| (f.folder.clone(), f.stamp.clone()))
+            .collect();
+        let gone = |entry: &Entry| found.iter().all(|found| found.folder != entry.folder);
+        let vanished = !found.is_empty() && catalog.entries.iter().any(gone);
+        if vanished {
+            let mut entries = catalog.entries.clone();
+            entries.retain(|entry| !gone(entry));
+            self.replace(entries);
+        }
+        if !due.is_empty() {
+            self.refresh(source, &due);
+        }
+    }
+
+    /// Loads `all` and puts them in their places; gives the last that failed.
+    fn refresh(&self, source: &Source, all: &[Found]) -> Option<anyhow::Error> {
+        let catalog = self.catalog().ok()?;
+        let mut entries = catalog.entries.clone();
+        let mut failure = None;
+        for found in all {
+            let before = catalog.of(&found.folder);
+            let entry = match source.load(found) {
+                Ok(unit) => {
+                    let (model, version, digest) = (unit.name(), unit.version(), unit.digest());
+                    tracing::info!(model, version, digest, "loaded");
+                    Entry::ready(found, unit)
+                }
+                Err(error) => {
+                    let entry = complain(found, before, &error);
+                    failure = Some(error);
+                    entry
+                }
+            };
+            entries.retain(|entry| entry.folder != found.folder);
+            entries.push(entry);
+        }
+        let order = source.found();
+        entries.sort_by_cached_key(|entry| {
+            let mut folders = order.iter().map(|found| &found.folder);
+            folders.position(|folder| *folder == entry.folder)
+        });
+        self.replace(entries);
+        failure
+    }
+
+    fn replace(&self, entries: Vec<Entry>) {
+        let mut catalog = self.catalog.write().unwrap_or_else(PoisonError::into_inner);
+        *catalog = Some(Arc::new(Catalog { entries }));
+    }
+
+    fn turn(&self) -> MutexGuard<'_, Vec<(PathBuf, Stamp)>> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells why a package is not served.
+fn complain(found: &Found, before: Option<&Entry>, error: &anyhow::Error) -> Entry {
+    let entry = Entry::failed(found, before, &format!("{error:#}"));
+    let folder = found.folder.display().to_string();
+    let error = entry.reason.clone();
+    match entry.unit() {
+        Some(unit) => {
+            let version = unit.version();
+            tracing::error!(
+                folder,
+                error,
+                version,
+                "cannot load; the one before still serves"
+            );
+        }
+        None => tracing::error!(folder, error, "cannot load"),
+    }
+    entry
+}

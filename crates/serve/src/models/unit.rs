@@ -1,0 +1,93 @@
+//! What is served under one name and version.
+
+use std::sync::Arc;
+
+use crate::predict::Predictor;
+use crate::{oip, seldon};
+
+/// A model that is ready.
+#[derive(Debug)]
+pub(crate) enum Unit {
+    /// The model of conformance tests, which any implementation can provide.
+    Echo(Echo),
+    /// A model package.
+    Package(Box<Model>),
+}
+
+/// `serve --echo` with what does not change between requests.
+#[derive(Debug)]
+pub(crate) struct Echo {
+    /// The Seldon v1 metadata.
+    pub(crate) metadata: seldon::Metadata,
+}
+
+/// A package with what does not change between requests.
+#[derive(Debug)]
+pub(crate) struct Model {
+    /// The model itself.
+    pub(crate) predictor: Arc<Predictor>,
+    /// The Seldon v1 metadata.
+    pub(crate) metadata: seldon::Metadata,
+    /// The Open Inference Protocol metadata.
+    pub(crate) signature: oip::Signature,
+}
+
+impl Echo {
+    /// Its name in every protocol.
+    pub(crate) const NAME: &str = "echo";
+    /// Its only version.
+    pub(crate) const VERSION: &str = "v0";
+}
+
+impl Model {
+    /// `predictor`, with `overrides` over its metadata.
+    pub(super) fn new(predictor: Predictor, overrides: seldon::Overrides) -> Self {
+        Self {
+            metadata: seldon::Metadata::new(&predictor, overrides),
+            signature: oip::Signature::new(&predictor),
+            predictor: Arc::new(predictor),
+        }
+    }
+}
+
+impl Unit {
+    /// The Seldon v1 metadata.
+    pub(crate) fn metadata(&self) -> &seldon::Metadata {
+        match self {
+            Self::Echo(echo) => &echo.metadata,
+            Self::Package(model) => &model.metadata,
+        }
+    }
+
+    /// The model's name.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Echo(_) => Echo::NAME,
+            Self::Package(model) => &model.predictor.name,
+        }
+    }
+
+    /// The version's name.
+    pub(crate) fn version(&self) -> &str {
+        match self {
+            Self::Echo(_) => Echo::VERSION,
+            Self::Package(model) => &model.predictor.version,
+        }
+    }
+
+    /// The package's digest; empty where there is none.
+    pub(crate) fn digest(&self) -> String {
+        match self {
+            Self::Echo(_) => String::new(),
+            Self::Package(model) => model.predictor.digest.to_string(),
+        }
+    }
+
+    /// The Open Inference Protocol metadata.
+    pub(crate) fn signature(&self) -> &oip::Signature {
+        match self {
+            Self::Echo(_) => oip::Signature::echo(),
+            Self::Package(model) => &model.signature,
+        }
+    }
+}

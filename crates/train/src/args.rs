@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
 
+use crate::determined::DeterminedOptions;
+
 const AFTER_HELP: &str = "\
 Examples:
   In a Pachyderm pipeline, whose worker gives the environment:
@@ -11,6 +13,10 @@ Examples:
 
   On a laptop, with DIR/data holding the CSV files and DIR/out an empty folder:
     train --repo iris-data --model iris --config experiment.yaml --pfs DIR
+
+  On a Determined cluster, with DET_PASSWORD and PAC_TOKEN in the environment:
+    train --engine determined --det-master https://det.example --det-user ann \
+      --repo dogs --model dogs --code /pfs/code --config const.yaml
 
 It reads every *.csv and *.tsv below /pfs/<input>, holds a share of the rows out, fits a
 model to the rest, and writes /pfs/out/model (the package, with report.html) and
@@ -102,6 +108,10 @@ pub struct Args {
     /// The output commit, for the package's URI; without it there is no URI.
     #[arg(long, env = "PACH_OUTPUT_COMMIT_ID", value_name = "ID")]
     pub output_commit: Option<String>,
+
+    /// What only `--engine determined` takes.
+    #[command(flatten)]
+    pub determined: DeterminedOptions,
 }
 
 /// Where the training runs.
@@ -110,6 +120,8 @@ pub enum Engine {
     /// In this process, on the CPU: a linear model of a table, or the head of a
     /// backbone of pictures or texts.
     Local,
+    /// On a Determined cluster, as an experiment with code of its own.
+    Determined,
 }
 
 impl Args {

@@ -17,12 +17,16 @@
 //! to 5: pictures or texts are embedded by a pretrained graph, and a head is fitted
 //! to the embeddings.
 //!
+//! With `--engine determined`, `determined` stands in the place of steps 2 to 5: the
+//! training runs on a cluster, with code of its own.
+//!
 //! The same data, settings and version give the same bytes, on the same kind of
 //! processor: there is no time stamp, every choice follows the seed, and every
 //! sum has one order.
 
 mod args;
 mod data;
+mod determined;
 mod embedded;
 mod evaluation;
 mod experiment;
@@ -38,6 +42,7 @@ mod run;
 
 use std::process::ExitCode;
 
+pub use crate::determined::{DeterminedOptions, OnPause, OnSigterm};
 pub use args::{Args, Engine};
 pub use data::DataError;
 pub use experiment::{
@@ -51,6 +56,7 @@ pub use local::FitError;
 pub fn run(args: &Args) -> ExitCode {
     let done = match args.engine {
         Engine::Local => run::local(args),
+        Engine::Determined => determined::run(args),
     };
     match done {
         Ok(result) => {

@@ -8,6 +8,7 @@ use model::{
     Digest, GRAPH_FILE, MODEL_INFO_FILE, Manifest, ModelInfo, Package, Preprocessing, Provenance,
     write_package,
 };
+use serde::Serialize;
 
 use crate::data::Target;
 use crate::job::{Job, TRAINED_BY};
@@ -63,13 +64,13 @@ pub(crate) fn refuse_other(info: &ModelInfo, job: &Job, out: &Path) -> Result<()
 }
 
 /// All that a run publishes.
-pub(crate) struct Published<'a> {
+pub(crate) struct Published<'a, M = Metrics> {
     /// The ONNX graph.
     pub(crate) graph: Vec<u8>,
     /// The page for people.
     pub(crate) page: String,
     /// The figures for programs.
-    pub(crate) metrics: &'a Metrics,
+    pub(crate) metrics: &'a M,
     /// The description; what the package's writer fills in may be empty.
     pub(crate) manifest: Manifest,
     /// What names and places the model.
@@ -78,7 +79,7 @@ pub(crate) struct Published<'a> {
     pub(crate) more: BTreeMap<String, Vec<u8>>,
 }
 
-impl Published<'_> {
+impl<M: Serialize> Published<'_, M> {
     /// Writes everything below `out`; gives what model-info.yaml says.
     pub(crate) fn write(self, out: &Path) -> Result<ModelInfo> {
         let (manifest, job) = (self.manifest, self.job);

@@ -5,8 +5,8 @@ mod data;
 mod embedded;
 mod model;
 mod performance;
-mod settings;
-mod text;
+pub(crate) mod settings;
+pub(crate) mod text;
 
 use anyhow::Result;
 pub(crate) use embedded::page as embedded;
@@ -22,7 +22,7 @@ use crate::metrics::{Classification, Figures, Regression};
 use crate::run::counted;
 
 /// The page around `body`.
-fn shell(job: &Job, body: &Markup) -> String {
+pub(crate) fn shell(job: &Job, body: &Markup) -> String {
     let title = format!("{} {}", job.model, job.version);
     let page = html! {
         (DOCTYPE)

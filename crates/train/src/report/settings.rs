@@ -2,13 +2,14 @@
 
 use anyhow::Result;
 use maud::{Markup, html};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::text::table;
-use crate::experiment::Experiment;
 use crate::job::{Job, TRAINED_BY};
 
-pub(super) fn section(job: &Job, experiment: &Experiment) -> Result<Markup> {
+/// Where the model comes from, and a table of its settings.
+pub(crate) fn section(job: &Job, experiment: &impl Serialize) -> Result<Markup> {
     let mut settings = Vec::new();
     flatten("", &serde_json::to_value(experiment)?, &mut settings);
     let rows = html! {

@@ -19,7 +19,7 @@ pub(super) fn maybe_percent(share: Option<f64>) -> String {
     clippy::cast_sign_loss,
     reason = "a number of digits"
 )]
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     let size = value.abs();
     if size == 0.0 {
         return "0".to_owned();
@@ -44,7 +44,7 @@ pub(super) fn short(name: &str, longest: usize) -> String {
 }
 
 /// A table that may be wider than a phone, with its column heads.
-pub(super) fn table(caption: &str, heads: &[&str], rows: impl Render) -> Markup {
+pub(crate) fn table(caption: &str, heads: &[&str], rows: impl Render) -> Markup {
     html! {
         div.wide tabindex="0" role="region" aria-label=(caption) {
             table {

@@ -1,0 +1,230 @@
+//! Trains on a Determined cluster, registers the result and publishes its package.
+//!
+//! The way of a run:
+//!
+//! 1. `options`, `config`: what to run. The configuration gets the labels of the
+//!    job and the coordinates of the data.
+//! 2. `adopt`: the version or experiment of an earlier attempt of the same job is
+//!    taken over; otherwise an experiment is created, which continues the latest
+//!    registered version.
+//! 3. `watch`: its log and progress, until it ends.
+//! 4. `checkpoint`: the best one, which must hold a graph, is registered under the
+//!    job's ID, then downloaded: what is registered is never collected.
+//! 5. `describe`, `publish`: the package, then `model-info.yaml`.
+//!
+//! Every step looks before it acts, so that an attempt may end at any moment and
+//! another goes on: one experiment, one version, one package. What is secret is in
+//! `secrets`, and in no log, error or output.
+
+mod adopt;
+mod checkpoint;
+mod config;
+mod describe;
+mod options;
+mod publish;
+mod secrets;
+mod watch;
+
+use std::cell::Cell;
+use std::path::Path;
+use std::time::Duration;
+
+use ::determined::{
+    Client, Experiment, ModelVersion, NewModel, NewVersion, Phase, context_directory,
+};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+pub use options::{DeterminedOptions, OnPause, OnSigterm};
+use serde_json::{Map, Value};
+use tokio::signal::unix::{SignalKind, signal};
+
+use self::adopt::Plan;
+use self::checkpoint::CHECKPOINT;
+use self::secrets::Secrets;
+use crate::job::Job;
+use crate::progress::{step, warn};
+use crate::run::already;
+use crate::{Args, publication};
+
+/// How long cancelling may take before the process ends anyway: Kubernetes kills
+/// 30 s after its signal.
+const CANCEL_LIMIT: Duration = Duration::from_secs(15);
+
+/// Trains on a Determined cluster; gives the result's text.
+pub(crate) fn run(args: &Args) -> Result<String> {
+    let out = args.out_folder();
+    let former = publication::check(&out)?;
+    let Some(version) = args.job_id.clone() else {
+        bail!(
+            "--engine determined needs the job's ID, by which a second attempt finds the experiment of the first: set PACH_JOB_ID or --job-id"
+        );
+    };
+    let job = Job::new(args, version);
+    if let Some(info) = former {
+        return publication::refuse_other(&info, &job, &out).map(|()| already(&info, &out));
+    }
+    let checkpoint = out.join(CHECKPOINT);
+    ensure!(
+        checkpoint.symlink_metadata().is_err(),
+        "{} is left over from a run that did not finish: remove it, and run this again",
+        checkpoint.display()
+    );
+    let mut secrets = Secrets::default();
+    let client = Client::new(args.determined.settings(&mut secrets)?)?;
+    let code = args.determined.code_folder(args)?;
+    let file = options::config_file(args, &code)?;
+    let config = config::read(args, &job, &file, &mut secrets)?;
+    let code = context_directory(&code)?;
+    let run = Run {
+        args,
+        job: &job,
+        client: &client,
+        out: &out,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start")?;
+    let plan = Plan {
+        client: &client,
+        options: &args.determined,
+        labels: config::labels(&job),
+        model: &job.model,
+        config,
+        code,
+    };
+    let result = runtime.block_on(run.until_signal(plan, &mut secrets));
+    // A download that was interrupted is not waited for.
+    runtime.shutdown_background();
+    // The master's words may repeat what it was sent.
+    result.map_err(|error| anyhow!("{}", secrets.mask(&format!("{error:#}"))))
+}
+
+struct Run<'a> {
+    args: &'a Args,
+    job: &'a Job,
+    client: &'a Client,
+    out: &'a Path,
+}
+
+impl Run<'_> {
+    async fn until_signal(&self, plan: Plan<'_>, secrets: &mut Secrets) -> Result<String> {
+        let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
+        let over = Cell::new(false);
+        tokio::select! {
+            result = self.whole(plan, secrets, &over) => return result,
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        if over.get() {
+            bail!(
+                "stopped by a signal after the experiment has ended; a new attempt goes on from there"
+            );
+        }
+        if self.args.determined.on_sigterm == OnSigterm::Leave {
+            bail!(
+                "stopped by a signal; the experiment goes on, and a new attempt of this job takes it over (--on-sigterm cancel would cancel it)"
+            );
+        }
+        match tokio::time::timeout(CANCEL_LIMIT, self.cancel()).await {
+            Ok(Ok(())) => bail!("stopped by a signal; the experiment is cancelled"),
+            Ok(Err(error)) => {
+                Err(error.context("stopped by a signal; the experiment could not be cancelled"))
+            }
+            Err(_) => bail!(
+                "stopped by a signal; the master did not answer for {} s, so the experiment may still run",
+                CANCEL_LIMIT.as_secs()
+            ),
+        }
+    }
+
+    async fn cancel(&self) -> Result<()> {
+        let labels = config::labels(self.job);
+        for experiment in self.client.experiments_with_labels(&labels).await? {
+            if matches!(experiment.state.phase(), Phase::InProgress | Phase::Paused) {
+                self.client.cancel_experiment(experiment.id).await?;
+                warn(&format!("cancelled experiment {}", experiment.id));
+            }
+        }
+        Ok(())
+    }
+
+    async fn whole(
+        &self,
+        plan: Plan<'_>,
+        secrets: &mut Secrets,
+        over: &Cell<bool>,
+    ) -> Result<String> {
+        let config = secrets.masked(&plan.config);
+        let version = match self.registered().await? {
+            Some(version) => version,
+            None => {
+                let experiment = plan.experiment().await?;
+                let experiment = self.completed(experiment, secrets).await?;
+                over.set(true);
+                let checkpoint = checkpoint::best(self.client, &experiment).await?;
+                checkpoint::refuse_without_graph(&checkpoint)?;
+                self.register(&checkpoint.uuid).await?
+            }
+        };
+        over.set(true);
+        let best = &version.checkpoint;
+        checkpoint::refuse_without_graph(best)?;
+        let described = checkpoint::deliver(self.client, best, self.out, secrets).await?;
+        publish::publish(self, &version, config, described).inspect_err(|_| {
+            // Without the document it would be half a publication.
+            let _ = std::fs::remove_dir_all(self.out.join(CHECKPOINT));
+        })
+    }
+
+    /// The version that an earlier attempt of this job has registered.
+    async fn registered(&self) -> Result<Option<ModelVersion>> {
+        let (model, name) = (&self.job.model, &self.job.version);
+        if self.client.model(model).await?.is_none() {
+            return Ok(None);
+        }
+        let found = self.client.version_named(model, name).await?;
+        if let Some(version) = &found {
+            step(format_args!(
+                "version {} of {model} is of this job already",
+                version.version
+            ));
+        }
+        Ok(found)
+    }
+
+    async fn completed(&self, found: Experiment, secrets: &Secrets) -> Result<Experiment> {
+        if found.state.phase() == Phase::Completed {
+            return Ok(self.client.experiment(found.id).await?);
+        }
+        step(format_args!(
+            "following {}",
+            watch::page(self.client, found.id)
+        ));
+        watch::wait(self.client, found.id, &self.args.determined, secrets).await
+    }
+
+    async fn register(&self, checkpoint: &str) -> Result<ModelVersion> {
+        let job = self.job;
+        let metadata = [("pipeline", &job.pipeline), ("repository", &job.repo)];
+        let metadata = metadata.map(|(key, value)| (key.to_owned(), Value::from(value.as_str())));
+        let model = NewModel {
+            name: job.model.clone(),
+            labels: vec![job.pipeline.clone(), job.repo.clone()],
+            metadata: Map::from_iter(metadata),
+            ..NewModel::default()
+        };
+        self.client.ensure_model(&model).await?;
+        let version = NewVersion {
+            checkpoint_uuid: checkpoint.to_owned(),
+            name: job.version.clone(),
+            notes: format!("Job_id/commit_id = {}", job.version),
+        };
+        let version = self.client.ensure_version(&job.model, &version).await?;
+        step(format_args!(
+            "registered version {} of {}",
+            version.version, job.model
+        ));
+        Ok(version)
+    }
+}

@@ -1,0 +1,154 @@
+//! The options of `--engine determined`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::ValueEnum;
+use determined::Settings;
+
+use super::secrets::Secrets;
+use crate::Args;
+
+/// Options that only `--engine determined` takes.
+///
+/// Secrets have no flag, as command lines are visible: the password is in
+/// `DET_PASSWORD` (or `DET_PASS`), a token in `DET_USER_TOKEN`, and Pachyderm's in
+/// `PAC_TOKEN` (or `PACH_TOKEN`).
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "With --engine determined")]
+pub struct DeterminedOptions {
+    /// The master's address; without it, DET_MASTER_ADDR or localhost:8080. TLS is
+    /// set by DET_MASTER_CERT_FILE and DET_MASTER_CERT_NAME.
+    #[arg(long, env = "DET_MASTER", value_name = "URL")]
+    pub det_master: Option<String>,
+
+    /// The user; the password is in DET_PASSWORD, or a token in DET_USER_TOKEN.
+    #[arg(long, env = "DET_USER", value_name = "NAME")]
+    pub det_user: Option<String>,
+
+    /// The folder with the experiment's code, as an input repo; --config is then
+    /// looked up in it.
+    #[arg(long, env = "TRAIN_CODE", value_name = "DIR")]
+    pub code: Option<PathBuf>,
+
+    /// Continue the experiment of the latest registered version with that
+    /// experiment's code, as a fork. Otherwise the code given here continues its
+    /// checkpoint.
+    #[arg(long, env = "TRAIN_FORK", conflicts_with = "fresh")]
+    pub fork: bool,
+
+    /// Do not continue the latest registered version: start from nothing.
+    #[arg(long, env = "TRAIN_FRESH")]
+    pub fresh: bool,
+
+    /// What to do when somebody pauses the experiment.
+    #[arg(long, env = "TRAIN_ON_PAUSE", value_enum, default_value_t = OnPause::Wait)]
+    pub on_pause: OnPause,
+
+    /// What to do with the experiment on SIGTERM or Ctrl-C. One that is left is
+    /// found again by the next attempt of the same job.
+    #[arg(long, env = "TRAIN_ON_SIGTERM", value_enum, default_value_t = OnSigterm::Leave)]
+    pub on_sigterm: OnSigterm,
+
+    /// How long the experiment may wait in the cluster's queue before it is
+    /// cancelled, as 2h; without it, for ever.
+    #[arg(long, env = "TRAIN_QUEUE_LIMIT", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub queue_limit: Option<Duration>,
+
+    /// How often the experiment is looked at.
+    #[arg(long, env = "TRAIN_POLL", value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    pub poll: Duration,
+
+    /// The host of pachd that the experiment reads its data from; without it,
+    /// PACHD_SERVICE_HOST.
+    #[arg(long, env = "PACHD_LB_SERVICE_HOST", value_name = "HOST")]
+    pub pachd_host: Option<String>,
+
+    /// Its port; without it, PACHD_SERVICE_PORT.
+    #[arg(long, env = "PACHD_LB_SERVICE_PORT", value_name = "PORT")]
+    pub pachd_port: Option<String>,
+
+    /// Give Pachyderm's token also as data.pachyderm.token, where existing
+    /// experiments read it and everybody who can see the experiment can too.
+    #[arg(long, env = "TRAIN_EXPOSE_TOKEN")]
+    pub expose_token: bool,
+}
+
+/// What to do when somebody pauses the experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnPause {
+    /// Wait until it goes on, with a warning.
+    Wait,
+    /// Fail, and leave it paused.
+    Fail,
+}
+
+/// What to do with the experiment on SIGTERM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnSigterm {
+    /// Let it run: the pod is evicted, and its successor takes the experiment over.
+    Leave,
+    /// Cancel it: the job is stopped for good.
+    Cancel,
+}
+
+/// A variable of the environment that is set and not empty.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn given(value: Option<&String>) -> Option<String> {
+    value.filter(|text| !text.is_empty()).cloned()
+}
+
+impl DeterminedOptions {
+    /// How the master is reached; learns the secrets that this takes.
+    pub(super) fn settings(&self, secrets: &mut Secrets) -> Result<Settings> {
+        for name in ["DET_PASSWORD", "DET_PASS", "DET_USER_TOKEN"] {
+            secrets.learn(&variable(name).unwrap_or_default());
+        }
+        let settings = Settings::from_variables(|name| match name {
+            "DET_MASTER" => given(self.det_master.as_ref()),
+            "DET_USER" => given(self.det_user.as_ref()),
+            other => variable(other),
+        });
+        settings.context("cannot use the settings of the Determined master")
+    }
+
+    /// Host and port of pachd, where known.
+    pub(super) fn pachd(&self) -> (Option<String>, Option<String>) {
+        let host = given(self.pachd_host.as_ref()).or_else(|| variable("PACHD_SERVICE_HOST"));
+        let port = given(self.pachd_port.as_ref()).or_else(|| variable("PACHD_SERVICE_PORT"));
+        (host, port)
+    }
+
+    /// The folder that holds the code.
+    pub(super) fn code_folder(&self, args: &Args) -> Result<PathBuf> {
+        let Some(code) = &self.code else {
+            bail!("--engine determined needs the experiment's code: give its folder with --code");
+        };
+        let folder = args.below_pfs(code);
+        ensure!(
+            folder.is_dir(),
+            "--code {} is not a folder",
+            folder.display()
+        );
+        Ok(folder)
+    }
+}
+
+/// The experiment's configuration: an absolute path as it is, and else a file of
+/// the code's folder.
+pub(super) fn config_file(args: &Args, code: &Path) -> Result<PathBuf> {
+    let path = args.config.as_deref();
+    let Some(path) = path.filter(|path| !path.as_os_str().is_empty()) else {
+        bail!(
+            "--engine determined needs the experiment's configuration: name its file in the code's folder with --config"
+        );
+    };
+    if path.is_absolute() {
+        return Ok(args.below_pfs(path));
+    }
+    Ok(code.join(path))
+}

@@ -1,0 +1,134 @@
+//! What is published of a registered version.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use ::determined::ModelVersion;
+use anyhow::{Context, Result};
+use maud::html;
+use model::{Digest, MODEL_INFO_FILE, Manifest, ModelInfo, Provenance, TOKENIZER_FILE};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::Run;
+use super::checkpoint::CHECKPOINT;
+use super::describe::Described;
+use crate::job::TRAINED_BY;
+use crate::publication::{PACKAGE, Published, REPORT_FILE};
+use crate::report;
+
+/// The content of `metrics.json`: what the experiment reported at the checkpoint.
+#[derive(Serialize)]
+struct Reported<'a> {
+    schema_version: u32,
+    task: model::Task,
+    /// The validation metrics that are finite numbers, by name.
+    validation: &'a BTreeMap<String, f64>,
+}
+
+/// Writes the package and `model-info.yaml`; gives the result's text. `config` is
+/// the experiment's configuration without secrets.
+pub(super) fn publish(
+    run: &Run<'_>,
+    version: &ModelVersion,
+    config: Value,
+    described: Described,
+) -> Result<String> {
+    let job = run.job;
+    let metrics = validation(version);
+    let checkpoint = &version.checkpoint;
+    let settings = json!({
+        "determined": {
+            "experiment": checkpoint.training.experiment_id,
+            "checkpoint": checkpoint.uuid,
+            "version": version.version,
+        },
+        "experiment": config,
+    });
+    let reported = Reported {
+        schema_version: 1,
+        task: described.task,
+        validation: &metrics,
+    };
+    let body = html! {
+        p.lead {
+            "Trained on a Determined cluster. The figures are those that the experiment reported in its"
+            " own validation at this checkpoint."
+        }
+        section aria-labelledby="figures" {
+            h2 id="figures" { "Figures" }
+            (report::text::table("Validation", &["metric", "value"], html! {
+                @for (name, value) in &metrics {
+                    tr { th scope="row" { (name) } td { (report::text::number(*value)) } }
+                }
+            }))
+        }
+        (report::settings::section(job, &settings)?)
+    };
+    let (more, labels) = (described.tokenizer, described.labels);
+    let published = Published {
+        graph: described.graph,
+        page: report::shell(job, &body),
+        metrics: &reported,
+        job,
+        more: more
+            .map(|file| (TOKENIZER_FILE.to_owned(), file))
+            .into_iter()
+            .collect(),
+        manifest: Manifest {
+            name: job.model.clone(),
+            version: job.version.clone(),
+            task: described.task,
+            target: described.target,
+            labels,
+            inputs: described.inputs,
+            outputs: vec![described.output],
+            preprocessing: described.preprocessing,
+            metrics: metrics.clone(),
+            provenance: Provenance {
+                repo: job.repo.clone(),
+                pipeline: job.pipeline.clone(),
+                data_commit: job.data_commit.clone(),
+                config: settings,
+                trained_by: TRAINED_BY.to_owned(),
+                ..Provenance::default()
+            },
+            reference: Vec::new(),
+            // `write_package` fills in the rest.
+            format: String::new(),
+            format_version: 0,
+            digest: Digest::of(&[]),
+            files: BTreeMap::new(),
+        },
+    };
+    let info = published.write(run.out).context("cannot publish")?;
+    Ok(result(run, version, &info))
+}
+
+fn validation(version: &ModelVersion) -> BTreeMap<String, f64> {
+    let metrics = &version.checkpoint.training.validation_metrics.avg_metrics;
+    metrics
+        .iter()
+        .filter_map(|(name, value)| Some((name.clone(), value.as_f64()?)))
+        .filter(|(_, value)| value.is_finite())
+        .collect()
+}
+
+fn result(run: &Run<'_>, version: &ModelVersion, info: &ModelInfo) -> String {
+    let mut text = String::new();
+    let mut line = |key: &str, value: &dyn std::fmt::Display| {
+        let _ = writeln!(text, "{key:<12}{value}");
+    };
+    line("model", &info.name);
+    line("version", &info.version);
+    line("registered", &format_args!("version {}", version.version));
+    for (name, value) in &info.metrics {
+        line(name, &format_args!("{value:.4}"));
+    }
+    let package = run.out.join(PACKAGE);
+    line("checkpoint", &run.out.join(CHECKPOINT).display());
+    line("report", &package.join(REPORT_FILE).display());
+    line("package", &package.display());
+    line("info", &run.out.join(MODEL_INFO_FILE).display());
+    text
+}

@@ -33,7 +33,7 @@ pub(crate) struct Case {
     port: u16,
 }
 
-/// A run that goes on; killed when dropped.
+/// A run that goes on; ended when dropped.
 pub(crate) struct Running {
     pub(crate) child: Child,
     log: PathBuf,
@@ -62,8 +62,17 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // Its server ends with it only when it is asked to end.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.interrupt();
+        }
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while matches!(self.child.try_wait(), Ok(None)) {
+            if Instant::now() > deadline {
+                let _ = self.child.kill();
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 

@@ -105,9 +105,11 @@ impl Judge {
             expected: Expected::of(written),
             restarts,
             generation: crate::json::number(written, "/metadata/generation"),
-            baseline,
             pace,
-            ready_was_lost: false,
+            // One that had failed is not ready right after the write either, also
+            // where it is again before the first look: its times are whole seconds.
+            ready_was_lost: baseline.failed,
+            baseline,
             rolled_out: Since::default(),
             available: Since::default(),
             failed: Since::default(),

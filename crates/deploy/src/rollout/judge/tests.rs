@@ -168,3 +168,27 @@ fn what_somebody_else_writes_is_noticed() {
     look.object = object("1", 1, "Available", "before");
     assert!(waits(&judge.judge(at(60_000), &look)));
 }
+
+#[test]
+fn what_had_failed_and_is_ready_within_the_same_second_is_about_the_write() {
+    for (failed, done) in [(true, true), (false, false)] {
+        let baseline = Baseline {
+            ready_since: "this second".to_owned(),
+            failed,
+            generation: 1,
+        };
+        let pace = judge().pace;
+        let written = object("2", 2, "Available", "this second");
+        let mut judge = Judge::new(&written, baseline, true, pace);
+        let look = |judge: &mut Judge, ms| {
+            judge.judge(
+                at(ms),
+                &seen("Available", "this second", None, unreachable()),
+            )
+        };
+        assert!(waits(&look(&mut judge, 0)));
+        let verdict = look(&mut judge, 60_000);
+        let expected = Verdict::Done(vec![Evidence::ConditionHistory]);
+        assert_eq!(verdict == expected, done, "{failed}: {verdict:?}");
+    }
+}

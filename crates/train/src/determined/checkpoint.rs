@@ -61,7 +61,7 @@ pub(super) fn refuse_without_graph(checkpoint: &Checkpoint) -> Result<()> {
         return Ok(());
     }
     bail!(
-        "checkpoint {} holds no {GRAPH_FILE}, so it is not registered; {ADVICE}",
+        "checkpoint {} holds no {GRAPH_FILE}, so it cannot be served; {ADVICE}",
         checkpoint.uuid
     )
 }

@@ -36,7 +36,7 @@ pub struct Experiment {
     pub content: Option<String>,
     /// The share of pictures that may be broken, from 0 to 1.
     pub max_broken: f64,
-    /// What is tried for the head of a backbone.
+    /// What is tried.
     pub search: Search,
     /// How the model is fitted.
     pub hyperparameters: Hyperparameters,
@@ -69,10 +69,13 @@ pub enum Labels {
     Csv,
 }
 
-/// What is tried for the head of a backbone; cross-validation chooses.
+/// What is tried, for a table or for the head of a backbone; cross-validation
+/// chooses.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Search {
+    /// The kinds of model of a table.
+    pub models: Vec<ModelKind>,
     /// The kinds of head; by default `linear` for pictures, and both for texts.
     pub heads: Option<Vec<HeadKind>>,
     /// The strengths of the L2 penalty of a linear head, of features that have
@@ -80,6 +83,16 @@ pub struct Search {
     pub l2: Vec<f64>,
     /// The parts of the cross-validation.
     pub folds: usize,
+}
+
+/// A kind of model of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModelKind {
+    /// Multinomial logistic regression, or ridge regression.
+    Linear,
+    /// Gradient-boosted trees.
+    Trees,
 }
 
 /// A kind of head on a backbone.
@@ -95,6 +108,7 @@ pub enum HeadKind {
 impl Default for Search {
     fn default() -> Self {
         Self {
+            models: vec![ModelKind::Linear, ModelKind::Trees],
             heads: None,
             l2: vec![1.0, 10.0, 100.0, 1000.0],
             folds: 5,
@@ -254,6 +268,9 @@ impl Search {
         if !(2..=20).contains(&self.folds) {
             return Err(format!("search.folds is {}, wants 2 to 20", self.folds));
         }
+        if self.models.is_empty() {
+            return Err("search.models is empty, wants linear, trees or both".to_owned());
+        }
         match &self.heads {
             Some(heads) if heads.is_empty() => {
                 Err("search.heads is empty, wants linear, mlp or both".to_owned())
@@ -359,6 +376,7 @@ mod tests {
             "search: {l2: [0]}",
             "search: {folds: 1}",
             "search: {heads: []}",
+            "search: {models: []}",
             "backbone: b\ntask: regression",
             "split: [1]",
         ] {

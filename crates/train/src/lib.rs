@@ -34,6 +34,7 @@ mod graph;
 mod job;
 mod local;
 mod metrics;
+mod parallel;
 mod progress;
 mod publication;
 mod reference;
@@ -46,7 +47,7 @@ pub use crate::determined::{DeterminedOptions, OnPause, OnSigterm};
 pub use args::{Args, Engine};
 pub use data::DataError;
 pub use experiment::{
-    ClassWeights, Experiment, ExperimentError, HeadKind, Hyperparameters, Labels, Search,
+    ClassWeights, Experiment, ExperimentError, HeadKind, Hyperparameters, Labels, ModelKind, Search,
 };
 pub use local::FitError;
 

@@ -26,7 +26,7 @@ pub(crate) fn local(args: &Args) -> Result<String> {
     }
 }
 
-/// Trains a linear model of a table.
+/// Trains a model of a table.
 fn table(args: &Args, mut experiment: Experiment) -> Result<String> {
     let out = args.out_folder();
     let former = publication::check(&out)?;
@@ -157,6 +157,21 @@ fn tell_seen_once(labels: &[String], split: &Split) {
 
 fn tell_fit(fitted: &Fitted, experiment: &Experiment) {
     let features = counted(fitted.encoder.len(), "feature");
+    if let Some(compared) = fitted.comparison {
+        step(format_args!(
+            "cross-validation: loss {:.4} of the linear model, {:.4} of {}",
+            compared.linear,
+            compared.trees,
+            counted(compared.count, "tree")
+        ));
+    }
+    if let Some(trees) = &fitted.trees {
+        step(format_args!(
+            "fitted {} to {features}",
+            counted(trees.trees.len(), "boosted tree")
+        ));
+        return;
+    }
     let Some(end) = fitted.convergence else {
         step(format_args!("fitted a ridge regression to {features}"));
         return;

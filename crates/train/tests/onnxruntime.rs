@@ -7,7 +7,7 @@ mod common;
 use std::path::Path;
 use std::process::Command;
 
-use common::{Pfs, encode, mixed_csv, predict, regression_csv};
+use common::{Pfs, either_csv, encode, mixed_csv, predict, regression_csv};
 use model::Cell;
 use serde_json::json;
 
@@ -47,7 +47,13 @@ fn the_graphs_are_valid_and_give_the_same() {
         vec![Cell::Missing, Cell::Missing],
     ];
     let regression = vec![vec![n(10.0), n(0.5), t("q")], vec![n(-3.0), n(0.1), t("p")]];
+    let either = vec![
+        vec![n(90.0), t("b")],
+        vec![n(-3e38), t("a")],
+        vec![Cell::Missing, t("b")],
+    ];
     let cases = [
+        (Pfs::with_csv(either_csv()), either),
         (Pfs::iris(), iris),
         (Pfs::with_csv(mixed_csv()), mixed),
         (Pfs::with_csv(regression_csv()), regression),

@@ -6,7 +6,7 @@ mod common;
 
 use std::fmt::Write;
 
-use common::{Noise, Pfs, mixed_csv, predict, regression_csv, table};
+use common::{Noise, Pfs, either_csv, mixed_csv, predict, regression_csv, table};
 use model::{Cell, Column, ColumnKind, Task};
 
 #[test]
@@ -262,4 +262,35 @@ fn useless_columns_are_left_out_and_told() {
     );
     assert_eq!(table(&pfs.package()).names(), "x");
     assert!(pfs.report().contains("it numbers the rows"));
+}
+
+#[test]
+fn what_no_line_tells_is_told_by_trees() {
+    let pfs = Pfs::with_csv(either_csv());
+    let (_, talk) = pfs.train(&[]);
+    assert!(
+        talk.contains("fitted") && talk.contains("boosted tree"),
+        "{talk}"
+    );
+    let metrics = pfs.metrics();
+    assert!(metrics["accuracy"].as_f64().unwrap() >= 0.95, "{metrics}");
+    let package = pfs.package();
+    let no = package
+        .manifest
+        .labels
+        .iter()
+        .position(|l| l == "no")
+        .unwrap();
+    let row = |x: f64, kind| vec![Cell::Number(x), Cell::Text(kind)];
+    let said = predict(&package, &[row(90.0, "a"), row(90.0, "b"), row(10.0, "b")]);
+    assert!(
+        said[0][no] < 0.3 && said[1][no] > 0.7 && said[2][no] < 0.3,
+        "{said:?}"
+    );
+    assert!(pfs.report().contains("boosted trees (published)"));
+
+    let pfs = Pfs::with_csv(either_csv()).file("e.yaml", "search: {models: [linear]}\n");
+    let (_, talk) = pfs.train(&["--config", "/pfs/e.yaml"]);
+    assert!(!talk.contains("tree"), "{talk}");
+    assert!(pfs.metrics()["accuracy"].as_f64().unwrap() < 0.8);
 }

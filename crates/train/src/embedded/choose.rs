@@ -6,9 +6,10 @@ use ndarray::{Array2, Axis};
 use super::layers::Layers;
 use super::linear::rows_of;
 use super::mlp::Part;
-use super::{linear, mlp, parallel, parts};
+use super::{linear, mlp, parts};
 use crate::experiment::{Experiment, HeadKind, Hyperparameters};
 use crate::local::{FitError, select, softmax, to_probabilities};
+use crate::parallel;
 use crate::progress::step;
 
 /// Norm of the gradient at which a fit ends that only serves to compare.

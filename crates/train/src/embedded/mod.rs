@@ -16,7 +16,6 @@ mod joined;
 mod layers;
 mod linear;
 mod mlp;
-mod parallel;
 mod parts;
 mod pictures;
 mod publish;

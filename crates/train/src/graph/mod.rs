@@ -1,23 +1,22 @@
 //! The fitted model as one ONNX graph, from raw columns to outputs.
 //!
-//! | name | shape | what it is |
+//! | step | shape | what it is |
 //! | --- | --- | --- |
 //! | `columns` | `[rows, columns]` | input: numbers, positions of categories, NaN where missing |
-//! | `numbers` | `[rows, numeric]` | the numeric columns, missing ones as the median |
-//! | `scaled` | `[rows, numeric]` | the same with mean 0 and deviation 1 |
-//! | `categories` | `[rows, all categories]` | one-hot; all 0 where missing |
-//! | `missing` | `[rows, columns with gaps]` | 1 where the value is missing |
-//! | `features` | `[rows, features]` | the former three side by side |
-//! | `scores` | `[rows, outputs]` | `features · weights + bias` |
+//! | numbers | `[rows, numeric]` | the numeric columns, missing ones as the median |
+//! | scaled | `[rows, numeric]` | for a linear model: mean 0 and deviation 1 |
+//! | categories | `[rows, all categories]` | one-hot; all 0 where missing |
+//! | missing | `[rows, columns with gaps]` | 1 where the value is missing |
+//! | features | `[rows, features]` | the former side by side |
+//! | scores | `[rows, outputs]` | `features · weights + bias`, or the sum of [`trees`] |
 //! | `probabilities` | `[rows, classes]` | output of a classification |
 //! | `prediction` | `[rows, 1]` | output of a regression |
 
-mod build;
-mod onnx;
+mod trees;
 
-use build::Builder;
 use model::{Datatype, TensorSignature};
 use ndarray::Array2;
+use onnx::{Attribute, Dim, ElementType, GraphBuilder};
 
 use crate::local::{Encoder, FARTHEST, Fitted, Linear, Scale};
 
@@ -47,66 +46,118 @@ fn signature(name: &str, width: usize) -> TensorSignature {
 
 /// The bytes of the ONNX graph of `fitted`, which takes `columns` columns.
 pub(crate) fn export(fitted: &Fitted, columns: usize) -> Vec<u8> {
-    let mut graph = Builder::default();
-    let parts = features(&mut graph, &fitted.encoder);
+    let mut graph = GraphBuilder::new("model", "");
+    let dims = [Dim::Any("rows"), Dim::Fixed(columns)];
+    graph.input(COLUMNS, ElementType::F32, &dims);
+    let parts = features(&mut graph, &fitted.encoder, fitted.trees.is_none());
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-    graph.node_with("Concat", &parts, "features", &[("axis", 1)]);
+    let features = graph.node("Concat", &parts, axis(1));
     let linear = &fitted.linear;
-    let weights = graph.matrix("weights", &to_f32(&linear.weights));
-    let bias = graph.vector("bias", linear.bias.iter().copied().map(narrow).collect());
-    graph.node("Gemm", &["features", &weights, &bias], "scores");
-    let output = output(linear);
-    match linear.scale {
-        None => {
-            graph.node_with("Softmax", &["scores"], &output.name, &[("axis", -1)]);
-        }
+    let scores = match &fitted.trees {
+        Some(trees) => trees::scores(&mut graph, &features, trees),
+        None => product(&mut graph, &features, linear),
+    };
+    let answer = match linear.scale {
+        None => graph.node("Softmax", &[&scores], axis(-1)),
         Some(Scale { mean, deviation }) => {
-            let deviation = graph.vector("target_deviation", vec![deviation]);
-            let mean = graph.vector("target_mean", vec![mean]);
-            let unscaled = graph.node("Mul", &["scores", &deviation], "unscaled");
-            graph.node("Add", &[&unscaled, &mean], &output.name);
+            let deviation = graph.f32s("target_deviation", &[], &[deviation]);
+            let mean = graph.f32s("target_mean", &[], &[mean]);
+            let unscaled = graph.node("Mul", &[&scores, &deviation], vec![]);
+            graph.node("Add", &[&unscaled, &mean], vec![])
         }
-    }
-    graph.finish(&input(columns), &output)
+    };
+    let dims = [Dim::Any("rows"), Dim::Fixed(linear.bias.len())];
+    graph.output(&answer, &output(linear).name, ElementType::F32, &dims);
+    onnx::encode(&graph.finish(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")))
 }
 
-/// The names of the parts of `features`, in the encoder's order.
-fn features(graph: &mut Builder, encoder: &Encoder) -> Vec<String> {
+fn product(graph: &mut GraphBuilder, features: &str, linear: &Linear) -> String {
+    let weights = to_f32(&linear.weights);
+    let values: Vec<f32> = weights.iter().copied().collect();
+    let weights = graph.f32s("weights", weights.shape(), &values);
+    let bias = vector(graph, "bias", linear.bias.iter().copied().map(narrow));
+    graph.node("Gemm", &[features, &weights, &bias], vec![])
+}
+
+/// The names of the parts of the features, in the encoder's order.
+fn features(graph: &mut GraphBuilder, encoder: &Encoder, scale: bool) -> Vec<String> {
     let mut parts = Vec::new();
     if !encoder.numeric.is_empty() {
-        parts.push(scaled(graph, encoder));
+        parts.push(numbers(graph, encoder, scale));
     }
     if !encoder.one_hot.is_empty() {
-        let (positions, codes) = encoder.one_hot.iter().map(|o| (o.column, o.code)).unzip();
-        let taken = graph.take(COLUMNS, "category_column", positions);
-        let codes = graph.vector("category_code", codes);
-        let same = graph.node("Equal", &[&taken, &codes], "is_category");
-        parts.push(graph.float(&same, "categories"));
+        let positions = encoder.one_hot.iter().map(|o| o.column);
+        let taken = take(graph, COLUMNS, "category_column", positions);
+        let codes = vector(
+            graph,
+            "category_code",
+            encoder.one_hot.iter().map(|o| o.code),
+        );
+        let same = graph.node("Equal", &[&taken, &codes], vec![]);
+        parts.push(float(graph, &same));
     }
     if !encoder.missing.is_empty() {
-        let taken = graph.take(COLUMNS, "missing_column", encoder.missing.clone());
-        let gaps = graph.node("IsNaN", &[&taken], "is_missing");
-        parts.push(graph.float(&gaps, "missing"));
+        let positions = encoder.missing.iter().copied();
+        let taken = take(graph, COLUMNS, "missing_column", positions);
+        let gaps = graph.node("IsNaN", &[&taken], vec![]);
+        parts.push(float(graph, &gaps));
     }
     parts
 }
 
-fn scaled(graph: &mut Builder, encoder: &Encoder) -> String {
+fn numbers(graph: &mut GraphBuilder, encoder: &Encoder, scale: bool) -> String {
     let numeric = &encoder.numeric;
-    let positions = numeric.iter().map(|n| n.column).collect();
-    let taken = graph.take(COLUMNS, "numeric_column", positions);
-    let medians = graph.vector("median", numeric.iter().map(|n| n.median).collect());
-    let means = graph.vector("mean", numeric.iter().map(|n| n.mean).collect());
-    let scales = graph.vector("scale", numeric.iter().map(|n| n.scale).collect());
-    let (low, high) = (
-        graph.scalar("lowest", -FARTHEST),
-        graph.scalar("highest", FARTHEST),
+    let taken = take(
+        graph,
+        COLUMNS,
+        "numeric_column",
+        numeric.iter().map(|n| n.column),
     );
-    let gaps = graph.node("IsNaN", &[&taken], "is_gap");
-    let numbers = graph.node("Where", &[&gaps, &medians, &taken], "numbers");
-    let centred = graph.node("Sub", &[&numbers, &means], "centred");
-    let wide = graph.node("Div", &[&centred, &scales], "unclipped");
-    graph.node("Clip", &[&wide, &low, &high], "scaled")
+    let medians = vector(graph, "median", numeric.iter().map(|n| n.median));
+    let gaps = graph.node("IsNaN", &[&taken], vec![]);
+    let numbers = graph.node("Where", &[&gaps, &medians, &taken], vec![]);
+    if !scale {
+        return numbers;
+    }
+    let means = vector(graph, "mean", numeric.iter().map(|n| n.mean));
+    let scales = vector(graph, "scale", numeric.iter().map(|n| n.scale));
+    let low = graph.f32s("lowest", &[], &[-FARTHEST]);
+    let high = graph.f32s("highest", &[], &[FARTHEST]);
+    let centred = graph.node("Sub", &[&numbers, &means], vec![]);
+    let wide = graph.node("Div", &[&centred, &scales], vec![]);
+    graph.node("Clip", &[&wide, &low, &high], vec![])
+}
+
+fn axis(axis: i64) -> Vec<(&'static str, Attribute)> {
+    vec![("axis", Attribute::Int(axis))]
+}
+
+/// A constant row of numbers.
+fn vector(graph: &mut GraphBuilder, name: &str, values: impl Iterator<Item = f32>) -> String {
+    let values: Vec<f32> = values.collect();
+    graph.f32s(name, &[values.len()], &values)
+}
+
+/// The columns of `input` at `positions`; one position may come many times.
+fn take(
+    graph: &mut GraphBuilder,
+    input: &str,
+    name: &str,
+    positions: impl Iterator<Item = usize>,
+) -> String {
+    let positions: Vec<i64> = positions.map(size).collect();
+    let indices = graph.i64s(name, &[positions.len()], &positions);
+    graph.node("Gather", &[input, &indices], axis(1))
+}
+
+/// Truth values as 0 and 1.
+fn float(graph: &mut GraphBuilder, input: &str) -> String {
+    let to = Attribute::Int(ElementType::F32 as i64);
+    graph.node("Cast", &[input], vec![("to", to)])
+}
+
+fn size(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX)
 }
 
 fn to_f32(matrix: &Array2<f64>) -> Array2<f32> {

@@ -117,6 +117,27 @@ impl Encoder {
         features
     }
 
+    /// As [`Self::encode`], with numbers that are not scaled: what trees compare is
+    /// then to the last digit what the graph has.
+    pub(crate) fn raw(&self, columns: &Array2<f32>) -> Array2<f32> {
+        let mut features = Array2::zeros((columns.nrows(), self.len()));
+        for (input, mut output) in columns.rows().into_iter().zip(features.rows_mut()) {
+            let value = |column: usize| input.get(column).copied().unwrap_or(f32::NAN);
+            let numeric = self.numeric.iter().map(|n| n.present(value(n.column)));
+            let one_hot = self.one_hot.iter().map(|o| bit(value(o.column) == o.code));
+            let missing = self
+                .missing
+                .iter()
+                .map(|column| bit(value(*column).is_nan()));
+            let all = numeric.chain(one_hot).chain(missing);
+            output
+                .iter_mut()
+                .zip(all)
+                .for_each(|(out, feature)| *out = feature);
+        }
+        features
+    }
+
     /// The features in order.
     pub(crate) fn features(&self, table: &Table) -> Vec<Feature> {
         let numeric = self.numeric.iter().map(|n| Feature {
@@ -165,8 +186,12 @@ impl Numeric {
         }
     }
 
+    fn present(&self, value: f32) -> f32 {
+        if value.is_nan() { self.median } else { value }
+    }
+
     fn encode(&self, value: f32) -> f64 {
-        let value = f64::from(if value.is_nan() { self.median } else { value });
+        let value = f64::from(self.present(value));
         let scaled = (value - f64::from(self.mean)) / f64::from(self.scale);
         scaled.clamp(-f64::from(FARTHEST), f64::from(FARTHEST))
     }
@@ -202,6 +227,10 @@ pub(crate) fn moments(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
 #[expect(clippy::cast_precision_loss, reason = "no column has 2^24 categories")]
 fn code(position: usize) -> f32 {
     position as f32
+}
+
+fn bit(set: bool) -> f32 {
+    f32::from(u8::from(set))
 }
 
 fn flag(set: bool) -> f64 {

@@ -62,7 +62,11 @@ impl Linear {
 
     /// Probabilities `[rows, classes]`, or predictions `[rows, 1]`.
     pub(crate) fn outputs(&self, features: &Array2<f64>) -> Array2<f64> {
-        let mut scores = self.scores(features);
+        self.finished(self.scores(features))
+    }
+
+    /// What becomes of scores, of this model or of another of the same target.
+    pub(crate) fn finished(&self, mut scores: Array2<f64>) -> Array2<f64> {
         match self.scale {
             Some(Scale { mean, deviation }) => scores * f64::from(deviation) + f64::from(mean),
             None => {

@@ -8,6 +8,7 @@ use super::charts;
 use super::text::{number, percent, table};
 use crate::data::Target;
 use crate::local::Part;
+use crate::run::counted;
 
 /// Bars and rows of weights beyond these nobody reads.
 const MOST_COLUMNS: usize = 15;
@@ -37,24 +38,38 @@ pub(super) fn section(report: &Report<'_>) -> Result<Markup> {
         section aria-labelledby="model" {
             h2 id="model" { "What the model looks at" }
             p {
-                "How far a typical difference in a column moves the scores, as a share of all columns. Columns that say \
+                @if report.fitted.trees.is_some() {
+                    "How much the trees' questions to a column have lowered the loss"
+                } @else {
+                    "How far a typical difference in a column moves the scores"
+                }
+                ", as a share of all columns. Columns that say \
                  the same share the weight between them. It tells what the model uses, not what causes what."
             }
             figure { (PreEscaped(picture)) }
             details { summary { "All columns as a table" } (table("Share of each column", &["column", "#share"], rows)) }
-            (weights(report))
+            (compared(report))
+            @if report.fitted.trees.is_none() { (weights(report)) }
         }
     })
 }
 
 /// For each column, the mean over the outputs of |weight| × deviation, summed
-/// over its features, as a share of all. Class scores count from their mean, as
+/// over its features, as a share of all; of trees, what its questions have gained. Class scores count from their mean, as
 /// what they have in common changes no probability.
 fn importance(report: &Report<'_>) -> Vec<(String, f64)> {
     let table = &report.data.table;
     let mut shares = vec![0.0; table.columns.len()];
     let linear = &report.fitted.linear;
     let features = report.fitted.encoder.features(table);
+    if let Some(trees) = &report.fitted.trees {
+        for (feature, gain) in features.iter().zip(&trees.gains) {
+            if let Some(share) = shares.get_mut(feature.column) {
+                *share += gain;
+            }
+        }
+        return named(table, &shares);
+    }
     for ((feature, weights), spread) in features
         .iter()
         .zip(linear.weights.rows())
@@ -73,11 +88,45 @@ fn importance(report: &Report<'_>) -> Vec<(String, f64)> {
             *share += moved * spread;
         }
     }
+    named(table, &shares)
+}
+
+/// The name of each column, and its part of all `shares`.
+fn named(table: &model::Table, shares: &[f64]) -> Vec<(String, f64)> {
     let total: f64 = shares.iter().sum::<f64>().max(f64::MIN_POSITIVE);
     let names = table.columns.iter().map(|column| column.name.clone());
     names
-        .zip(shares.into_iter().map(|share| share / total))
+        .zip(shares.iter().map(|share| share / total))
         .collect()
+}
+
+/// How the kinds of model did in the cross-validation.
+fn compared(report: &Report<'_>) -> Markup {
+    let Some(compared) = report.fitted.comparison else {
+        return html! {};
+    };
+    let unit = match report.fitted.linear.scale {
+        Some(_) => "squared error, as a share of the target's variance",
+        None => "log loss",
+    };
+    let kinds = [
+        (
+            "linear model".to_owned(),
+            compared.linear,
+            report.fitted.trees.is_none(),
+        ),
+        (
+            counted(compared.count, "boosted tree"),
+            compared.trees,
+            report.fitted.trees.is_some(),
+        ),
+    ];
+    let rows = html! {
+        @for (kind, loss, taken) in &kinds {
+            tr { th scope="row" { (kind) @if *taken { " (published)" } } td.n { (number(*loss)) } }
+        }
+    };
+    html! { (table("In cross-validation on the rows learned from", &["model", &format!("#{unit}")], rows)) }
 }
 
 fn weights(report: &Report<'_>) -> Markup {

@@ -249,3 +249,21 @@ pub(crate) fn regression_csv() -> String {
     }
     csv
 }
+
+/// `yes` where a number is high or a category is `b`, and not both: no sum of the
+/// two tells that. Some numbers are missing, of which nothing tells.
+pub(crate) fn either_csv() -> String {
+    let mut csv = "x,kind,y\n".to_owned();
+    for row in 0..300 {
+        let x = row * 37 % 101;
+        let kind = if row % 2 == 0 { "a" } else { "b" };
+        let yes = (x > 50) != (kind == "b");
+        let x = if row % 60 == 7 {
+            String::new()
+        } else {
+            x.to_string()
+        };
+        writeln!(csv, "{x},{kind},{}", if yes { "yes" } else { "no" }).unwrap();
+    }
+    csv
+}

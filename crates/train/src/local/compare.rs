@@ -1,0 +1,164 @@
+//! Chooses between the linear model and trees by cross-validation.
+
+use ndarray::{Array2, Axis};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use super::trees::{self, Rounds, Targets, Trees};
+use super::{FitError, Linear, ridge, select, softmax};
+use crate::experiment::Hyperparameters;
+use crate::parallel;
+
+/// The parts of the cross-validation.
+const FOLDS: usize = 5;
+
+/// Tables of fewer rows to learn from get a linear model: every other one would
+/// be chosen by chance.
+pub(super) const FEWEST: usize = 50;
+
+/// Beyond so many rows one part tells as much as all.
+const MANY: usize = 10_000;
+
+/// The most trees.
+const TREES: usize = 400;
+
+/// What a table's rows are, for both kinds of model.
+#[derive(Debug, Clone)]
+pub(super) struct Rows {
+    /// For the linear model, `[rows, features]`.
+    pub(super) scaled: Array2<f64>,
+    /// The same features for trees, as they are.
+    pub(super) raw: Array2<f32>,
+    /// What is predicted.
+    pub(super) targets: Targets,
+}
+
+/// How both kinds of model did on rows that they had not seen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Comparison {
+    /// The mean loss of the linear model: log loss, or squared error in units of
+    /// the target's variance.
+    pub(crate) linear: f64,
+    /// The mean loss of the trees.
+    pub(crate) trees: f64,
+    /// The number of trees with which it was lowest.
+    pub(crate) count: usize,
+}
+
+impl Rows {
+    fn select(&self, rows: &[usize]) -> Self {
+        Self {
+            scaled: self.scaled.select(Axis(0), rows),
+            raw: self.raw.select(Axis(0), rows),
+            targets: self.targets.select(rows),
+        }
+    }
+
+    /// The linear model's loss and the trees' losses on `unseen`.
+    fn try_on(
+        &self,
+        unseen: &Self,
+        settings: &Hyperparameters,
+        seed: u64,
+    ) -> Result<(f64, trees::Curve), FitError> {
+        let linear = match &self.targets {
+            Targets::Classes(codes, _, classes) => {
+                softmax::fit(&self.scaled, codes, *classes, settings)?
+                    .0
+                    .scores(&unseen.scaled)
+            }
+            Targets::Numbers(numbers) => {
+                ridge::fit(&self.scaled, numbers, settings.l2)?.outputs(&unseen.scaled)
+            }
+        };
+        let rounds = Rounds::Until(TREES, &unseen.raw, &unseen.targets);
+        let (_, curve) = trees::fit(&self.raw, &self.targets, &rounds, seed);
+        Ok((unseen.targets.loss(&linear), curve))
+    }
+}
+
+/// Compares both kinds of model on parts of `rows`.
+///
+/// # Errors
+///
+/// When no linear model can be fitted to a part.
+pub(super) fn compare(
+    rows: &Rows,
+    settings: &Hyperparameters,
+    seed: u64,
+) -> Result<Comparison, FitError> {
+    let parts = parts(&rows.targets, seed);
+    let tried = if parts.len() > MANY { 1 } else { FOLDS };
+    let results = parallel::map(tried, |part| {
+        let (unseen, seen): (Vec<usize>, Vec<usize>) =
+            (0..parts.len()).partition(|row| parts.get(*row) == Some(&part));
+        let learned = rows.select(&seen);
+        learned.try_on(&rows.select(&unseen), settings, seed)
+    });
+    let results = results.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let share = 1.0 / tried as f64;
+    let linear = results.iter().map(|(loss, _)| loss * share).sum();
+    let longest = results.iter().map(|(_, curve)| curve.len()).max();
+    let mean = (0..longest.unwrap_or_default()).map(|count| {
+        // A fit that ended early has its last loss from there on.
+        let at = |curve: &Vec<f64>| curve.get(count).or(curve.last()).copied();
+        let losses = results.iter().filter_map(|(_, curve)| at(curve));
+        losses.map(|loss| loss * share).sum()
+    });
+    let mean: Vec<f64> = mean.collect();
+    let count = trees::best(&mean);
+    Ok(Comparison {
+        linear,
+        trees: mean.get(count).copied().unwrap_or(f64::INFINITY),
+        count,
+    })
+}
+
+/// The trees, where the comparison is theirs.
+pub(super) fn chosen(rows: &Rows, comparison: &Comparison, seed: u64) -> Option<Trees> {
+    let better = comparison.trees < comparison.linear && comparison.count > 0;
+    better.then(|| {
+        let rounds = Rounds::Exactly(comparison.count);
+        trees::fit(&rows.raw, &rows.targets, &rounds, seed).0
+    })
+}
+
+/// The part of each row; classes have their share in every part.
+fn parts(targets: &Targets, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..targets.rows()).collect();
+    order.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed));
+    if let Targets::Classes(codes, ..) = targets {
+        order.sort_by_key(|row| codes.get(*row));
+    }
+    let mut parts = vec![0; order.len()];
+    for (position, row) in order.into_iter().enumerate() {
+        if let Some(part) = parts.get_mut(row) {
+            *part = position % FOLDS;
+        }
+    }
+    parts
+}
+
+/// The targets of the training rows.
+pub(super) fn targets(
+    target: &crate::data::Target,
+    training: &[usize],
+    linear: &Linear,
+    settings: &Hyperparameters,
+) -> Targets {
+    match target {
+        crate::data::Target::Classes { labels, codes } => {
+            let codes = select(codes, training);
+            let weights = softmax::row_weights(&codes, labels.len(), settings.class_weights);
+            Targets::Classes(codes, weights, labels.len())
+        }
+        crate::data::Target::Numbers(numbers) => {
+            let scale = linear.scale.map_or((0.0, 1.0), |scale| {
+                (f64::from(scale.mean), f64::from(scale.deviation))
+            });
+            let numbers = select(numbers, training).into_iter();
+            Targets::Numbers(numbers.map(|number| (number - scale.0) / scale.1).collect())
+        }
+    }
+}

@@ -33,7 +33,7 @@ fn tables() -> std::path::PathBuf {
         run(Command::new(&python).args(["-m", "pip", "install", "--quiet", package]));
         fs::write(folder.join("ready"), "").unwrap();
     }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sklearn.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bundled_tables.py");
     run(Command::new(&python).arg(script).arg(&folder));
     folder
 }

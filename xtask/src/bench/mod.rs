@@ -3,6 +3,7 @@
 mod bump;
 mod images;
 mod local;
+mod serve;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -14,14 +15,15 @@ use xshell::Cmd;
 
 use crate::workspace::Workspace;
 
-/// Measure how long images, bump and local take, against targets and peers.
+/// Measure how fast images, bump, local and serve are, against targets and peers.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask bench bump      1, 100 and 10,000 descriptors
   cargo xtask bench images    nothing to do, one change, three images, with docker
   cargo xtask bench images --registry localhost:5000
                               also pushes, to a registry that may be filled
-  cargo xtask bench local     10,000 datums beside xargs, a commit beside a copy")]
+  cargo xtask bench local     10,000 datums beside xargs, a commit beside a copy
+  cargo xtask bench serve     requests a second beside seldon-core and mlserver")]
 pub(crate) struct Args {
     #[command(subcommand)]
     what: What,
@@ -37,6 +39,8 @@ enum What {
         #[arg(long, value_name = "HOST[:PORT]")]
         registry: Option<String>,
     },
+    /// Ask serve and the Python servers as often as they answer, with Python's index
+    Serve,
     /// Run many small datums beside xargs, and commit a gigabyte beside a copy of it
     Local {
         /// How many datums
@@ -50,6 +54,7 @@ impl Args {
         match self.what {
             What::Bump => bump::run()?,
             What::Images { registry } => images::run(workspace, registry.as_deref())?,
+            What::Serve => serve::run(workspace)?,
             What::Local { datums } => local::run(datums)?,
         }
         Ok(ExitCode::SUCCESS)

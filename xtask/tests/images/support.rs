@@ -72,10 +72,13 @@ impl Fixture {
             );
             write(&format!("containers/{name}/Dockerfile"), &dockerfile);
             let pipeline = format!(
-                "{{\"pipeline\": {{\"name\": \"{name}\"}}, \
-                 \"transform\": {{\"image\": \"{}/acme/{name}:0.0.1\"}}}}\n",
+                "{{\"pipeline\": {{\"name\": \"{name}\"}}, \"datum_tries\": 1, \
+                 \"input\": {{\"pfs\": {{\"name\": \"data\", \"repo\": \"data\", \"glob\": \"/\"}}}}, \
+                 \"transform\": {{\"image\": \"{}/acme/{name}:0.0.1\", \
+                 \"cmd\": [\"/{name}\"]}}}}\n",
                 self.registry
             );
+            write("pipelines/x/data/rows.csv", "a,b\n1,2\n");
             write(&format!("pipelines/x/{name}-pipeline.json"), &pipeline);
         }
         let run = |program: &str, words: &[&str]| {

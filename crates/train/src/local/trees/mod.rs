@@ -4,9 +4,8 @@
 //! Such a tree is a table: the answers to its questions are the digits of the
 //! row's place in it. The exported graph looks all trees up at once by a few
 //! operators of the default set, which every runtime has; the operator
-//! `TreeEnsemble` of `ai.onnx.ml`, which other trees need, is not among those of
-//! rten. The crates that boost (perpetual, forust-ml, gbdt) fit no such trees, and
-//! one ensemble for each class where these have one for all.
+//! `TreeEnsemble` of `ai.onnx.ml`, which other trees are exported to, is not among
+//! those of rten.
 //!
 //! [CatBoost]: https://arxiv.org/abs/1706.09516
 

@@ -99,36 +99,30 @@ impl Encoder {
 
     /// The features `[rows, features]` of the graph's input `[rows, columns]`.
     pub(crate) fn encode(&self, columns: &Array2<f32>) -> Array2<f64> {
-        let mut features = Array2::zeros((columns.nrows(), self.len()));
-        for (input, mut output) in columns.rows().into_iter().zip(features.rows_mut()) {
-            let value = |column: usize| input.get(column).copied().unwrap_or(f32::NAN);
-            let numeric = self.numeric.iter().map(|n| n.encode(value(n.column)));
-            let one_hot = self.one_hot.iter().map(|o| flag(value(o.column) == o.code));
-            let missing = self
-                .missing
-                .iter()
-                .map(|column| flag(value(*column).is_nan()));
-            let all = numeric.chain(one_hot).chain(missing);
-            output
-                .iter_mut()
-                .zip(all)
-                .for_each(|(out, feature)| *out = feature);
-        }
-        features
+        self.rows(columns, Numeric::encode)
     }
 
     /// As [`Self::encode`], with numbers that are not scaled: what trees compare is
     /// then to the last digit what the graph has.
     pub(crate) fn raw(&self, columns: &Array2<f32>) -> Array2<f32> {
-        let mut features = Array2::zeros((columns.nrows(), self.len()));
+        self.rows(columns, Numeric::present)
+    }
+
+    /// The features of each row, its numbers as `number` gives them.
+    fn rows<T>(&self, columns: &Array2<f32>, number: impl Fn(&Numeric, f32) -> T) -> Array2<T>
+    where
+        T: Default + From<u8>,
+    {
+        let flag = |set: bool| T::from(u8::from(set));
+        let mut features = Array2::default((columns.nrows(), self.len()));
         for (input, mut output) in columns.rows().into_iter().zip(features.rows_mut()) {
             let value = |column: usize| input.get(column).copied().unwrap_or(f32::NAN);
-            let numeric = self.numeric.iter().map(|n| n.present(value(n.column)));
-            let one_hot = self.one_hot.iter().map(|o| bit(value(o.column) == o.code));
+            let numeric = self.numeric.iter().map(|n| number(n, value(n.column)));
+            let one_hot = self.one_hot.iter().map(|o| flag(value(o.column) == o.code));
             let missing = self
                 .missing
                 .iter()
-                .map(|column| bit(value(*column).is_nan()));
+                .map(|column| flag(value(*column).is_nan()));
             let all = numeric.chain(one_hot).chain(missing);
             output
                 .iter_mut()
@@ -227,14 +221,6 @@ pub(crate) fn moments(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
 #[expect(clippy::cast_precision_loss, reason = "no column has 2^24 categories")]
 fn code(position: usize) -> f32 {
     position as f32
-}
-
-fn bit(set: bool) -> f32 {
-    f32::from(u8::from(set))
-}
-
-fn flag(set: bool) -> f64 {
-    f64::from(u8::from(set))
 }
 
 #[cfg(test)]

@@ -10,18 +10,14 @@ use crate::problem::Problem;
 
 /// Bytes per second that are not slow.
 const PACE: u32 = 16 << 10;
-/// Room that is made before anything has come, however much is announced.
-const FIRST: usize = 64 << 10;
 
-/// The bytes of `body`, of which `announced` are to come and at most `limit` are
-/// taken. After `patience` it must have come at 16 KiB a second on average.
+/// The bytes of `body`, of which at most `limit` are taken. After `patience` it must have come at 16 KiB a second on average.
 ///
 /// # Errors
 ///
 /// When it is longer, slower, or ends before its end.
 pub(super) async fn collect(
     mut body: Body,
-    announced: usize,
     limit: usize,
     patience: Duration,
 ) -> Result<Bytes, Problem> {
@@ -52,14 +48,9 @@ pub(super) async fn collect(
             first = data;
             continue;
         }
+        // It grows with what comes, however much is announced.
         if all.is_empty() {
-            all.reserve(announced.min(FIRST).max(2 * received));
             all.extend_from_slice(&std::mem::take(&mut first));
-        }
-        // Doubled at each turn, and never more than what is announced.
-        if all.capacity() - all.len() < data.len() {
-            let wanted = (2 * all.len()).min(announced).max(all.len() + data.len());
-            all.reserve_exact(wanted - all.len());
         }
         all.extend_from_slice(&data);
     }

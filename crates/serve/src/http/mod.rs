@@ -40,8 +40,7 @@ pub(crate) async fn read(app: &App, request: Request) -> Result<(Parts, Bytes), 
         return Err(Problem::TooLarge(limit));
     }
     let encoding = Encoding::of(&parts.headers)?;
-    let announced = announced.unwrap_or(limit);
-    let body = body::collect(body, announced, limit, app.bounds.patience).await?;
+    let body = body::collect(body, limit, app.bounds.patience).await?;
     let body = match encoding {
         None => body,
         Some(encoding) => {

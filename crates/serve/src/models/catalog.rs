@@ -57,12 +57,24 @@ pub(crate) struct Chosen {
 }
 
 /// The models in the order of their folders.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug)]
 pub(crate) struct Catalog {
     pub(super) entries: Vec<Entry>,
+    alias: Option<String>,
+    default: Result<Arc<Unit>, Problem>,
 }
 
 impl Catalog {
+    /// That of `entries`, of which `chosen` says the one that requests mean which
+    /// name none.
+    pub(super) fn new(entries: Vec<Entry>, chosen: &Chosen) -> Self {
+        Self {
+            default: default(&entries, chosen),
+            alias: chosen.alias.clone(),
+            entries,
+        }
+    }
+
     /// All of them.
     pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
@@ -74,39 +86,29 @@ impl Catalog {
     /// # Errors
     ///
     /// When there is no such model or version, or it is not loaded.
-    pub(crate) fn find(
-        &self,
-        asked: &str,
-        version: Option<&str>,
-        chosen: &Chosen,
-    ) -> Result<Arc<Unit>, Problem> {
-        let mut of_name: Vec<&Entry> = self.named(asked).collect();
-        let own;
-        if of_name.is_empty() && chosen.alias.as_deref() == Some(asked) {
-            own = self.default(chosen)?;
-            of_name = self.named(own.name()).collect();
+    pub(crate) fn find(&self, asked: &str, version: Option<&str>) -> Result<Arc<Unit>, Problem> {
+        let mut of_name = named(&self.entries, asked);
+        if of_name.is_empty() && self.alias.as_deref() == Some(asked) {
+            of_name = named(&self.entries, self.default()?.name());
         }
-        if of_name.is_empty() {
-            let names: BTreeSet<&str> = self.entries.iter().map(|e| e.name.as_str()).collect();
+        let Some(Entry { name, .. }) = of_name.first() else {
             return Err(Problem::NotFound(format!(
                 "there is no model {asked:?}, this server has {}",
-                listed(names)
+                listed(self.entries.iter().map(|entry| entry.name.as_str()))
+            )));
+        };
+        let Some(version) = version.filter(|version| !version.is_empty()) else {
+            return last(&of_name);
+        };
+        let fits = |entry: &&Entry| entry.version == version;
+        let of_version: Vec<&Entry> = of_name.iter().copied().filter(fits).collect();
+        if of_version.is_empty() {
+            return Err(Problem::NotFound(format!(
+                "there is no version {version:?} of the model {name:?}, this server has {}",
+                listed(of_name.iter().map(|entry| entry.version.as_str()))
             )));
         }
-        let version = version.filter(|version| !version.is_empty());
-        if let Some(version) = version {
-            let versions: BTreeSet<&str> = of_name.iter().map(|e| e.version.as_str()).collect();
-            let name = of_name.first().map_or(asked, |entry| &entry.name);
-            let absent = Problem::NotFound(format!(
-                "there is no version {version:?} of the model {name:?}, this server has {}",
-                listed(versions)
-            ));
-            of_name.retain(|entry| entry.version == version);
-            if of_name.is_empty() {
-                return Err(absent);
-            }
-        }
-        last(&of_name)
+        last(&of_version)
     }
 
     /// What answers requests that name no model.
@@ -114,37 +116,45 @@ impl Catalog {
     /// # Errors
     ///
     /// When there are several, and nothing says which, or it is not loaded.
-    pub(crate) fn default(&self, chosen: &Chosen) -> Result<Arc<Unit>, Problem> {
-        let names: BTreeSet<&str> = self.entries.iter().map(|e| e.name.as_str()).collect();
-        let alias = chosen
-            .alias
-            .as_deref()
-            .filter(|alias| names.contains(alias));
-        let only = names.first().copied().filter(|_| names.len() == 1);
-        let Some(name) = chosen.name.as_deref().or(alias).or(only) else {
-            return Err(Problem::NotFound(match names.len() {
-                0 => "this server has no model yet".to_owned(),
-                _ => format!(
-                    "this server has the models {}: name one in the path /v2/models/NAME/infer, \
-                     or set the parameter model_name",
-                    listed(names)
-                ),
-            }));
-        };
-        let version = chosen.version.as_deref();
-        let fits = |entry: &&Entry| version.is_none_or(|version| entry.version == version);
-        let entries: Vec<&Entry> = self.named(name).filter(fits).collect();
-        last(&entries)
+    pub(crate) fn default(&self) -> Result<Arc<Unit>, Problem> {
+        self.default.clone()
     }
 
     /// The entry of a folder.
     pub(super) fn of(&self, folder: &Path) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.folder == folder)
     }
+}
 
-    fn named(&self, name: &str) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().filter(move |entry| entry.name == name)
+/// What answers requests that name no model; worked out once for each catalog, as
+/// every request of the Seldon protocol asks for it.
+fn default(entries: &[Entry], chosen: &Chosen) -> Result<Arc<Unit>, Problem> {
+    let names: BTreeSet<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+    let alias = chosen
+        .alias
+        .as_deref()
+        .filter(|alias| names.contains(alias));
+    let only = names.first().copied().filter(|_| names.len() == 1);
+    let Some(name) = chosen.name.as_deref().or(alias).or(only) else {
+        return Err(Problem::NotFound(match names.len() {
+            0 => "this server has no model yet".to_owned(),
+            _ => format!(
+                "this server has the models {}: name one in the path /v2/models/NAME/infer, \
+                 or set the parameter model_name",
+                listed(names)
+            ),
+        }));
+    };
+    let mut of_name = named(entries, name);
+    if let Some(version) = &chosen.version {
+        of_name.retain(|entry| entry.version == *version);
     }
+    last(&of_name)
+}
+
+fn named<'a>(entries: &'a [Entry], name: &str) -> Vec<&'a Entry> {
+    let fits = |entry: &&Entry| entry.name == name;
+    entries.iter().filter(fits).collect()
 }
 
 /// The last of `entries` that answers.
@@ -159,7 +169,9 @@ fn last(entries: &[&Entry]) -> Result<Arc<Unit>, Problem> {
     Err(Problem::Unavailable(text))
 }
 
-fn listed(names: BTreeSet<&str>) -> String {
+/// Names for a sentence, each once.
+fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: BTreeSet<&str> = names.into_iter().collect();
     let names: Vec<_> = names.iter().map(|name| format!("{name:?}")).collect();
     match names.is_empty() {
         true => "none".to_owned(),

@@ -31,16 +31,13 @@ impl Source {
     /// The packages that are there now. A root that holds none is taken for a
     /// package that is missing.
     pub(super) fn found(&self) -> Vec<Found> {
-        if !self.is_repository && !is_package(&self.root) {
+        if self.is_repository || !is_package(&self.root) {
             let found = scan(&self.root);
-            if !found.is_empty() {
+            if self.is_repository || !found.is_empty() {
                 return found;
             }
         }
-        match self.is_repository {
-            true => scan(&self.root),
-            false => vec![Found::at(&self.root, None)],
-        }
+        vec![Found::at(&self.root, None)]
     }
 
     /// Whether the root is the one package itself.

@@ -76,7 +76,7 @@ impl Models {
     ///
     /// During the start, and those of [`Catalog::find`].
     pub(crate) fn find(&self, asked: &str, version: Option<&str>) -> Result<Arc<Unit>, Problem> {
-        self.catalog()?.find(asked, version, &self.chosen)
+        self.catalog()?.find(asked, version)
     }
 
     /// What answers requests that name no model.
@@ -85,7 +85,7 @@ impl Models {
     ///
     /// During the start, and those of [`Catalog::default`].
     pub(crate) fn default(&self) -> Result<Arc<Unit>, Problem> {
-        self.catalog()?.default(&self.chosen)
+        self.catalog()?.default()
     }
 
     /// Ends the start with the packages that are there, if they are to be loaded
@@ -129,14 +129,15 @@ impl Models {
             .flatten()
             .map_or_else(|| asked.to_owned(), |unit| unit.name().to_owned());
         let is_asked = |found: &Found| found.title().as_deref() == Some(&name);
-        let all: Vec<Found> = source.found().into_iter().filter(is_asked).collect();
+        let found = source.found();
+        let all: Vec<Found> = found.iter().filter(|f| is_asked(f)).cloned().collect();
         if all.is_empty() {
             return Err(Problem::NotFound(format!(
                 "there is no package of a model {asked:?} in {}",
                 source.root.display()
             )));
         }
-        match self.refresh(source, &all) {
+        match self.refresh(source, &all, &found) {
             None => Ok(()),
             Some(error) => Err(Problem::BadData(format!(
                 "cannot load {asked:?}: {error:#}"
@@ -199,12 +200,13 @@ impl Models {
             self.replace(entries);
         }
         if !due.is_empty() {
-            self.refresh(source, &due);
+            self.refresh(source, &due, &found);
         }
     }
 
-    /// Loads `all` and puts them in their places; gives the last that failed.
-    fn refresh(&self, source: &Source, all: &[Found]) -> Option<anyhow::Error> {
+    /// Loads `all` and puts them in their places in the `order` of what was found;
+    /// gives the last that failed.
+    fn refresh(&self, source: &Source, all: &[Found], order: &[Found]) -> Option<anyhow::Error> {
         let catalog = self.catalog().ok()?;
         let mut entries = catalog.entries.clone();
         let mut failure = None;
@@ -225,8 +227,7 @@ impl Models {
             entries.retain(|entry| entry.folder != found.folder);
             entries.push(entry);
         }
-        let order = source.found();
-        entries.sort_by_cached_key(|entry| {
+        entries.sort_by_key(|entry| {
             let mut folders = order.iter().map(|found| &found.folder);
             folders.position(|folder| *folder == entry.folder)
         });
@@ -236,7 +237,7 @@ impl Models {
 
     fn replace(&self, entries: Vec<Entry>) {
         let mut catalog = self.catalog.write().unwrap_or_else(PoisonError::into_inner);
-        *catalog = Some(Arc::new(Catalog { entries }));
+        *catalog = Some(Arc::new(Catalog::new(entries, &self.chosen)));
     }
 
     fn turn(&self) -> MutexGuard<'_, Vec<(PathBuf, Stamp)>> {

@@ -149,7 +149,7 @@ fn find(app: &App, node: &str) -> Result<Arc<Unit>, Problem> {
     let unit = app.unit()?;
     let names = [app.node.id.as_deref(), Some(unit.metadata().name())];
     if names.contains(&Some(node)) {
-        return Ok(Arc::clone(&unit));
+        return Ok(unit);
     }
     let known = names.iter().flatten();
     let known: Vec<String> = known.map(|name| format!("{name:?}")).collect();

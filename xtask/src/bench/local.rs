@@ -21,14 +21,20 @@ const MANIFEST: &str = "[workspace]\nmembers = [\"crates/*\"]\nresolver = \"3\"\
     registry = \"localhost:5000\"\nproject = \"bench\"\nnames = [\"copy\"]\n";
 const PACKAGE: &str = "[package]\nname = \"copy\"\nversion = \"0.0.1\"\nedition = \"2024\"\n";
 const LOCK: &str = "version = 4\n\n[[package]]\nname = \"copy\"\nversion = \"0.0.1\"\n";
-/// As small a program as a datum can have: it copies its one file.
+/// As small a program as a datum can have: it copies its one file, and counts
+/// the files where they are all one datum.
 const PROGRAM: &str = r#"use std::{env, fs, io, path::Path};
 
 fn main() -> io::Result<()> {
-    let input = env::var("data").map_err(io::Error::other)?;
-    let name = Path::new(&input).file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let output = env::args().nth(1).unwrap_or_else(|| "/pfs/out".to_owned());
-    fs::copy(&input, Path::new(&output).join(name)).map(drop)
+    let given = env::args().nth(1).map_or_else(|| env::var("data"), Ok);
+    let input = given.map_err(io::Error::other)?;
+    let root = env::var("PFS_ROOT").unwrap_or_else(|_| "/pfs".to_owned());
+    let (input, out) = (Path::new(&input), Path::new(&root).join("out"));
+    if input.is_dir() {
+        return fs::write(out.join("count"), fs::read_dir(input)?.count().to_string());
+    }
+    let name = input.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    fs::copy(input, out.join(name)).map(drop)
 }
 "#;
 /// Bytes and number of the files of the commit.
@@ -136,16 +142,16 @@ impl Bench {
 
     /// The same programs over the same files without anything around them.
     fn xargs(&self, program: &Path, workers: usize) -> Result<Duration> {
-        let out = self.path("out");
-        self.sh.remove_path(&out)?;
-        self.sh.create_dir(&out)?;
+        let root = self.path("xargs");
+        self.sh.remove_path(&root)?;
+        self.sh.create_dir(root.join("out"))?;
         let files = self.path("pipelines/many/data");
         let workers = workers.to_string();
         let script = "find \"$1\" -type f -print0 \
-            | xargs -0 -P \"$2\" -I{} env data={} \"$3\" \"$4\"";
+            | PFS_ROOT=\"$4\" xargs -0 -P \"$2\" -n 1 \"$3\"";
         time(cmd!(
             self.sh,
-            "sh -c {script} sh {files} {workers} {program} {out}"
+            "sh -c {script} sh {files} {workers} {program} {root}"
         ))
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use super::objects::Objects;
 use super::publish;
 use super::repo;
 use super::state::State;
-use super::tree::{self, FileEntry, Sources, Tree};
+use super::tree::{FileEntry, Sources, Tree};
 
 /// Seconds for which a change could go unseen, as clocks of files are coarse.
 const RACY: i64 = 2;
@@ -68,7 +68,7 @@ impl Index {
             let before = self.files.remove(path).filter(|it| it.stamp == stamp);
             let entry = match before.filter(|it| objects.has(&it.entry)) {
                 Some(before) => before.entry,
-                None => taken(objects, path)?,
+                None => objects.take(path)?,
             };
             files.insert(name.clone(), entry.clone());
             if stamp.changed.0 + RACY < now {
@@ -78,16 +78,6 @@ impl Index {
         self.files = known;
         Ok(files)
     }
-}
-
-/// Reads a file, and copies it only if it is new.
-fn taken(objects: &Objects, path: &Path) -> Result<FileEntry> {
-    let entry = tree::digest_file(path);
-    let entry = entry.with_context(|| format!("cannot read {}", path.display()))?;
-    if objects.has(&entry) {
-        return Ok(entry);
-    }
-    objects.take(path)
 }
 
 impl Stamp {

@@ -22,6 +22,9 @@ use super::tree::{self, FileEntry, Tree};
 /// Up to so many new objects are flushed one by one, more all at once.
 const FEW: usize = 16;
 
+/// Smaller files are held in memory while it is seen whether they are new.
+const SMALL: usize = 64 * 1024;
+
 /// The store of a use case.
 #[derive(Debug)]
 pub(super) struct Objects {
@@ -55,28 +58,47 @@ impl Objects {
     /// When the file cannot be read or the store not be written.
     pub(super) fn take(&self, source: &Path) -> Result<FileEntry> {
         let taken = || -> Result<FileEntry> {
-            let mut input = File::open(source)?;
-            let mut copy = publish::partial(&self.folder)?;
-            let mut hasher = Sha256::new();
-            let mut size = 0;
-            let mut buffer = vec![0; 64 * 1024];
-            loop {
-                let count = input.read(&mut buffer)?;
-                let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else {
-                    break;
-                };
-                hasher.update(bytes);
-                copy.write_all(bytes)?;
-                size += bytes.len() as u64;
+            let input = File::open(source)?;
+            let mut start = Vec::with_capacity(SMALL);
+            (&input).take(SMALL as u64).read_to_end(&mut start)?;
+            match start.len() < SMALL {
+                true => self.take_small(&start),
+                false => self.take_large(start, &input),
             }
-            let sha256 = tree::hex(&hasher.finalize());
-            let entry = FileEntry { size, sha256 };
-            if !self.has(&entry) {
-                self.keep(copy, &entry)?;
-            }
-            Ok(entry)
         };
         taken().with_context(|| format!("cannot take in {}", source.display()))
+    }
+
+    fn take_small(&self, content: &[u8]) -> Result<FileEntry> {
+        let entry = FileEntry {
+            size: content.len() as u64,
+            sha256: tree::hex(&Sha256::digest(content)),
+        };
+        if !self.has(&entry) {
+            let mut copy = publish::partial(&self.folder)?;
+            copy.write_all(content)?;
+            self.keep(copy, &entry)?;
+        }
+        Ok(entry)
+    }
+
+    /// Takes in what starts with the bytes in `buffer`, and goes on in `rest`.
+    fn take_large(&self, mut buffer: Vec<u8>, mut rest: &File) -> Result<FileEntry> {
+        let mut copy = publish::partial(&self.folder)?;
+        let mut hasher = Sha256::new();
+        let (mut size, mut count) = (0, buffer.len());
+        while let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) {
+            hasher.update(bytes);
+            copy.write_all(bytes)?;
+            size += bytes.len() as u64;
+            count = rest.read(&mut buffer)?;
+        }
+        let sha256 = tree::hex(&hasher.finalize());
+        let entry = FileEntry { size, sha256 };
+        if !self.has(&entry) {
+            self.keep(copy, &entry)?;
+        }
+        Ok(entry)
     }
 
     fn keep(&self, copy: tempfile::NamedTempFile, entry: &FileEntry) -> Result<()> {

@@ -221,10 +221,14 @@ fn start_time(pid: i32) -> Option<String> {
 }
 
 fn open_log(path: &Path) -> io::Result<File> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
+    let open = || File::options().create(true).append(true).open(path);
+    match (open(), path.parent()) {
+        (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(folder)?;
+            open()
+        }
+        (opened, _) => opened,
     }
-    File::options().create(true).append(true).open(path)
 }
 
 /// The last lines of a log, indented, for an error message.

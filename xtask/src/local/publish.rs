@@ -39,7 +39,7 @@ pub(super) fn note_json(target: &Path, value: &impl Serialize) -> Result<()> {
     let folder = target.parent().context("a file without a folder")?;
     let written = || -> Result<()> {
         let mut file = partial(folder)?;
-        serde_json::to_writer(&mut file, value)?;
+        file.write_all(&serde_json::to_vec(value)?)?;
         file.persist(target)?;
         Ok(())
     };

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::page::page;
 use crate::reply::Reply;
+use crate::request::field;
 use crate::world::{NOW, World};
 use crate::{Checkpoint, Experiment, Outcome, Request};
 
@@ -311,6 +312,9 @@ pub(crate) fn checkpoint(world: &World, checkpoint: &Checkpoint) -> Value {
         }
         resources.insert(path.clone(), content.len().to_string().into());
     }
+    if let Some(report) = &checkpoint.report {
+        return reported(world, checkpoint, report);
+    }
     let metric_name = experiment.config["searcher"]["metric"].as_str();
     let trial = experiment.id * 10;
     let mut training = json!({
@@ -335,6 +339,38 @@ pub(crate) fn checkpoint(world: &World, checkpoint: &Checkpoint) -> Value {
     })
 }
 
+/// A checkpoint as training code has reported it. It has a score if a validation
+/// was reported at the same step.
+fn reported(world: &World, checkpoint: &Checkpoint, report: &Value) -> Value {
+    let experiment = &world.experiments[&checkpoint.experiment];
+    let trial = experiment.id * 10;
+    let steps = field(field(report, "metadata"), "stepsCompleted");
+    let metrics = |group: &str| {
+        let all = world.trials.get(&trial).map_or(&[][..], |t| &t.metrics);
+        let found = all
+            .iter()
+            .find(|m| m.group == group && Some(m.steps) == steps.as_i64());
+        found.map_or(Value::Null, |m| m.values.clone().into())
+    };
+    let mut training = json!({
+        "trialId": trial, "experimentId": experiment.id,
+        "experimentConfig": experiment.config, "hparams": {},
+        "trainingMetrics": {"avgMetrics": metrics("training"), "batchMetrics": []},
+        "validationMetrics": {"avgMetrics": metrics("validation"), "batchMetrics": []},
+    });
+    let name = experiment.config["searcher"]["metric"].as_str();
+    let metric = &training["validationMetrics"]["avgMetrics"][name.unwrap_or_default()];
+    if !metric.is_null() {
+        training["searcherMetric"] = metric.clone();
+    }
+    json!({
+        "taskId": report["taskId"], "allocationId": report["allocationId"],
+        "uuid": report["uuid"], "reportTime": report["reportTime"],
+        "resources": report["resources"], "metadata": report["metadata"],
+        "state": report["state"], "training": training, "storageId": report["storageId"],
+    })
+}
+
 /// A number as protobuf writes it.
 fn double(number: f64) -> Value {
     match number {
@@ -352,6 +388,10 @@ fn checkpoints(world: &World, request: &Request, id: i64) -> Reply {
         .iter()
         .filter(|c| c.experiment == id)
         .collect();
+    let value = |c: &Checkpoint| match &c.report {
+        None => c.metric,
+        Some(_) => checkpoint(world, c)["training"]["searcherMetric"].as_f64(),
+    };
     let by_name = request.get("sortByMetric").is_some();
     if by_name || request.get("sortByAttr") == Some("SORT_BY_SEARCHER_METRIC") {
         let descending = match request.get("orderBy") {
@@ -360,7 +400,7 @@ fn checkpoints(world: &World, request: &Request, id: i64) -> Reply {
         };
         // Ascending by name puts those without the metric first.
         let nulls_first = by_name && !descending;
-        found.sort_by(|a, b| less(a.metric, b.metric, descending, nulls_first));
+        found.sort_by(|a, b| less(value(a), value(b), descending, nulls_first));
     }
     let found = found.into_iter().map(|c| checkpoint(world, c)).collect();
     page(request, "checkpoints", found, 0, false, json!({}))

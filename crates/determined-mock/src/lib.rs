@@ -26,7 +26,12 @@
 //! versions count from 1 per model and have another `id`; nothing about them is
 //! unique; experiments come in pages of 100 by default; `parentId` makes it ignore
 //! the files; labels are joined by "and"; a resumed log repeats the lines of the
-//! moment it resumes at.
+//! moment it resumes at. Of what training code reports: a metric is never
+//! overwritten, reports of an earlier start are refused, those of a later one
+//! archive them, a checkpoint's UUID is taken once, and the question about
+//! preemption is a long poll.
+//!
+//! Tasks do not run by themselves: [`MockMaster::start_task`] is the agent.
 
 // A broken expectation should end the test that uses this.
 #![allow(
@@ -46,6 +51,7 @@ mod request;
 mod routes;
 mod script;
 mod server;
+mod task;
 mod trials;
 mod world;
 

@@ -17,6 +17,8 @@ pub struct Request {
     pub accept: String,
     /// The token of the `Authorization` or the allocation header.
     pub token: Option<String>,
+    /// Whether the token came in the header of allocations.
+    pub of_allocation: bool,
     /// Status and body of the answer, when it was JSON and was given.
     pub answer: Option<(u16, Value)>,
 }

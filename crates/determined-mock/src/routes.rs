@@ -16,10 +16,13 @@ pub(crate) fn route(world: &mut World, request: &Request) -> Reply {
         ("POST", ["api", "v1", "auth", "login"] | ["login"])
             | ("GET", ["api", "v1", "master"] | ["info"])
     );
-    let known = request
-        .token
-        .as_ref()
-        .is_some_and(|t| world.tokens.contains(t));
+    let is_api = matches!(segments.as_slice(), ["api", ..]);
+    let known = request.token.as_ref().is_some_and(|token| {
+        if request.of_allocation {
+            return is_api && world.allocations.contains(token);
+        }
+        world.tokens.contains(token)
+    });
     match segments.as_slice() {
         ["api", "v1", rest @ ..] => {
             // The gateway takes what follows a colon there for a verb.
@@ -73,7 +76,7 @@ fn hash(password: &str) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn new_token(world: &mut World) -> String {
+pub(crate) fn new_token(world: &mut World) -> String {
     world.logins += 1;
     let token = format!("v2.public.mock-token-{}", world.logins);
     world.tokens.insert(token.clone());

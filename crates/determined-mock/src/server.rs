@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -152,6 +152,7 @@ async fn answer(
     if stall == Some(false) {
         stop_answering(&world).await;
     }
+    wait_for_preemption(&world, &request).await;
     let reply = {
         let mut world = lock(&world);
         let reply = routes::route(&mut world, &request);
@@ -170,6 +171,19 @@ async fn answer(
     }
 }
 
+/// The question about preemption is answered when there is one, or after the time
+/// that it names.
+async fn wait_for_preemption(world: &Mutex<World>, request: &Request) {
+    if !request.path.ends_with("/signals/preemption") {
+        return;
+    }
+    let seconds = request.get("timeoutSeconds").and_then(|t| t.parse().ok());
+    let until = Instant::now() + Duration::from_secs(seconds.unwrap_or(0));
+    while !lock(world).preempt && Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 async fn receive(request: HttpRequest<Incoming>) -> Result<Request, Cut> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
@@ -179,6 +193,7 @@ async fn receive(request: HttpRequest<Incoming>) -> Result<Request, Cut> {
     };
     let allocation = header("grpc-metadata-x-allocation-token");
     let authorization = header("authorization");
+    let of_allocation = !allocation.is_empty();
     let token = [authorization, allocation]
         .iter()
         .find_map(|value| value.strip_prefix("Bearer ").map(str::to_owned));
@@ -189,6 +204,7 @@ async fn receive(request: HttpRequest<Incoming>) -> Result<Request, Cut> {
         body: serde_json::from_slice(&body).unwrap_or(Value::Null),
         accept: header("accept"),
         token,
+        of_allocation,
         answer: None,
     })
 }

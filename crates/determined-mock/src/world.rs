@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::faults::Waiting;
 use crate::{ArchiveFault, Request, Script, Stall};
@@ -33,7 +33,11 @@ pub struct World {
     pub preempt: bool,
     /// Bodies of reported metrics, checkpoints and the like, by path.
     pub reports: Vec<(String, Value)>,
+    /// What training code has reported of the trials, by their numbers.
+    pub(crate) trials: BTreeMap<i64, Trial>,
     pub(crate) tokens: BTreeSet<String>,
+    /// Tokens of tasks, which open the API only.
+    pub(crate) allocations: BTreeSet<String>,
     pub(crate) logins: usize,
     pub(crate) faults: Vec<Waiting>,
     pub(crate) requests: Vec<Request>,
@@ -77,8 +81,28 @@ pub struct Checkpoint {
     pub metric: Option<f64>,
     /// Its files.
     pub files: BTreeMap<String, Vec<u8>>,
+    /// What was reported of it, when training code has.
+    pub(crate) report: Option<Value>,
     /// The order of its report.
     pub(crate) rank: usize,
+}
+
+/// What training code has told of a trial.
+#[derive(Debug, Default)]
+pub(crate) struct Trial {
+    /// How often it was started.
+    pub(crate) run: i64,
+    /// Its metrics that count.
+    pub(crate) metrics: Vec<Metrics>,
+}
+
+/// Metrics of one step.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    pub(crate) group: String,
+    pub(crate) run: i64,
+    pub(crate) steps: i64,
+    pub(crate) values: Map<String, Value>,
 }
 
 /// A registered model.
@@ -166,9 +190,16 @@ impl World {
             steps,
             metric,
             files,
+            report: None,
             rank,
         });
         uuid
+    }
+
+    /// The last checkpoint that training code has reported of a trial.
+    pub(crate) fn latest_checkpoint(&self, trial: i64) -> Option<&Checkpoint> {
+        let of_trial = |c: &&Checkpoint| c.experiment == trial / 10 && c.report.is_some();
+        self.checkpoints.iter().rfind(of_trial)
     }
 
     pub(crate) fn checkpoint(&self, uuid: &str) -> Option<&Checkpoint> {

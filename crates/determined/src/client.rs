@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Response;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING};
+use reqwest::{RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
@@ -18,6 +18,9 @@ use crate::{Address, Credentials, Error, Retry, Settings};
 /// How many items are asked for at once: each version and checkpoint embeds a
 /// whole experiment configuration, and the master refuses answers over 128 MiB.
 const PAGE_SIZE: u64 = 100;
+
+/// The header of an allocation's token (`determined.md` §9).
+const ALLOCATION: &str = "Grpc-Metadata-x-allocation-token";
 
 /// A connection to a master, cheap to clone. See the [crate's page](crate) for an
 /// example.
@@ -61,7 +64,7 @@ impl Client {
             .build()
             .map_err(|e| Error::setting("HTTP client", "", e.to_string()))?;
         let token = match &settings.credentials {
-            Credentials::Token(token) => Some(token.clone()),
+            Credentials::Token(token) | Credentials::Allocation(token) => Some(token.clone()),
             Credentials::Password { .. } => None,
         };
         let shared = Shared {
@@ -181,7 +184,7 @@ impl Client {
             request = request.timeout(call.timeout.unwrap_or(self.shared.timeout));
         }
         if let Some(token) = token {
-            request = request.bearer_auth(token.expose_secret());
+            request = self.authorised(request, token);
         }
         if let Some(body) = &call.body {
             request = request.json(body);
@@ -196,6 +199,14 @@ impl Client {
             return Err(call.refused(status, &body));
         }
         Ok(Reply::Whole(body.into()))
+    }
+
+    fn authorised(&self, request: RequestBuilder, token: &SecretString) -> RequestBuilder {
+        let token = token.expose_secret();
+        match &self.shared.credentials {
+            Credentials::Allocation(_) => request.header(ALLOCATION, format!("Bearer {token}")),
+            _ => request.bearer_auth(token),
+        }
     }
 
     fn can_log_in(&self) -> bool {

@@ -69,6 +69,11 @@ impl ContextFile {
         Self::make(path.to_owned(), FILE, content, 0, mode)
     }
 
+    /// A directory below the root. It must come before what it holds.
+    pub fn directory(path: &str) -> Self {
+        Self::make(path.to_owned(), DIRECTORY, &[], 0, MODE_OF_DIRECTORIES)
+    }
+
     fn make(path: String, kind: u8, content: &[u8], mtime: u64, mode: u32) -> Self {
         Self {
             path,

@@ -95,6 +95,7 @@ mod logs;
 mod registry;
 mod settings;
 mod tls;
+mod trial;
 mod unpack;
 mod wire;
 
@@ -110,3 +111,6 @@ pub use logs::{Log, LogLine};
 pub use registry::{Model, ModelVersion, NewModel, NewVersion, check_name};
 pub use settings::{Retry, Settings};
 pub use tls::{Tls, Trust};
+pub use trial::{
+    CheckpointStore, MetricGroup, NewCheckpoint, Resumed, TaskEnvironment, Trial, TrialState,
+};

@@ -20,6 +20,10 @@ pub enum Credentials {
     },
     /// A login token or an access token, sent as it is. Nothing renews it.
     Token(SecretString),
+    /// The token of a task, which its training code reports with; see
+    /// [`TaskEnvironment`](crate::TaskEnvironment). It opens the API only, and
+    /// lives as long as the allocation.
+    Allocation(SecretString),
 }
 
 /// The master's fixed salt (`harness/determined/common/api/authentication.py`).

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Parser, ValueEnum};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
+use crate::TrialOptions;
 use crate::determined::DeterminedOptions;
 
 const AFTER_HELP: &str = "\
@@ -17,6 +18,15 @@ Examples:
   On a Determined cluster, with DET_PASSWORD and PAC_TOKEN in the environment:
     train --engine determined --det-master https://det.example --det-user ann \
       --repo dogs --model dogs --code /pfs/code --config const.yaml
+
+  There without other code, this program being the experiment; cluster.yaml, which
+  may be left out, is Determined's configuration:
+    train --engine determined --det-master https://det.example --det-user ann \
+      --repo iris-data --model iris --config experiment.yaml --det-config cluster.yaml
+
+  Here, while the Determined master records run, metrics and checkpoint:
+    train --engine determined --detached --det-master https://det.example \
+      --det-user ann --repo iris-data --model iris --config experiment.yaml
 
 It reads every *.csv and *.tsv below /pfs/<input>, holds a share of the rows out, fits a
 model to the rest, and writes /pfs/out/model (the package, with report.html) and
@@ -50,10 +60,60 @@ Pictures or texts instead of a table, on a pretrained backbone:
 Exit status: 0 published, or this version was published before; 1 refused or
 failed; 2 wrong usage.";
 
+/// What is asked for.
+#[derive(Debug)]
+pub enum Command {
+    /// `train`: train and publish.
+    Train(Box<Args>),
+    /// `train trial`: train in a task of Determined.
+    Trial(Box<TrialOptions>),
+}
+
+impl Command {
+    /// The command line of this process. Ends the process when it is wrong, or asks
+    /// for help.
+    pub fn parse() -> Self {
+        let matches = Self::described().get_matches();
+        Self::read(&matches).unwrap_or_else(|error| error.format(&mut Self::described()).exit())
+    }
+
+    /// Its description: the options of `train`, and beside them the subcommand.
+    fn described() -> clap::Command {
+        Args::command()
+            .subcommand(TrialOptions::command())
+            .subcommand_negates_reqs(true)
+            .args_conflicts_with_subcommands(true)
+            .disable_help_subcommand(true)
+    }
+
+    fn read(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(match matches.subcommand() {
+            Some((_, trial)) => Self::Trial(Box::new(TrialOptions::from_arg_matches(trial)?)),
+            None => Self::Train(Box::new(Args::from_arg_matches(matches)?)),
+        })
+    }
+}
+
 /// Trains a model on the commit in /pfs/data and publishes its package.
 #[derive(Debug, Parser)]
 #[command(name = "train", version, after_help = AFTER_HELP)]
 pub struct Args {
+    /// What every training takes.
+    #[command(flatten)]
+    pub training: TrainingOptions,
+
+    /// Where the training runs.
+    #[arg(long, env = "TRAIN_ENGINE", value_enum, default_value_t = Engine::Local)]
+    pub engine: Engine,
+
+    /// What only `--engine determined` takes.
+    #[command(flatten)]
+    pub determined: DeterminedOptions,
+}
+
+/// What every training takes, wherever it runs.
+#[derive(Debug, Clone, clap::Args)]
+pub struct TrainingOptions {
     /// The data repo that the pipeline reads, for model-info.yaml.
     #[arg(long, env = "TRAIN_REPO", value_name = "R", value_parser = name)]
     pub repo: String,
@@ -66,13 +126,13 @@ pub struct Args {
     #[arg(long, env = "TRAIN_CONFIG", value_name = "PATH")]
     pub config: Option<PathBuf>,
 
-    /// Where the training runs.
-    #[arg(long, env = "TRAIN_ENGINE", value_enum, default_value_t = Engine::Local)]
-    pub engine: Engine,
-
     /// The input that holds the data: its files lie in /pfs/<INPUT>.
     #[arg(long, env = "TRAIN_INPUT", default_value = "data", value_parser = name)]
     pub input: String,
+
+    /// The folder with the data, if it is not /pfs/<INPUT>.
+    #[arg(long, env = "TRAIN_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
 
     /// The folder that stands for /pfs; paths below /pfs are taken below it.
     #[arg(long, env = "PFS_ROOT", value_name = "DIR", default_value = "/pfs")]
@@ -108,10 +168,6 @@ pub struct Args {
     /// The output commit, for the package's URI; without it there is no URI.
     #[arg(long, env = "PACH_OUTPUT_COMMIT_ID", value_name = "ID")]
     pub output_commit: Option<String>,
-
-    /// What only `--engine determined` takes.
-    #[command(flatten)]
-    pub determined: DeterminedOptions,
 }
 
 /// Where the training runs.
@@ -124,7 +180,7 @@ pub enum Engine {
     Determined,
 }
 
-impl Args {
+impl TrainingOptions {
     /// `path` with a leading `/pfs` replaced by the folder that stands for it.
     pub(crate) fn below_pfs(&self, path: &Path) -> PathBuf {
         match path.strip_prefix("/pfs") {
@@ -135,7 +191,10 @@ impl Args {
 
     /// The folder with the data.
     pub(crate) fn data_folder(&self) -> PathBuf {
-        self.pfs.join(&self.input)
+        match &self.data {
+            Some(folder) if !folder.as_os_str().is_empty() => self.below_pfs(folder),
+            _ => self.pfs.join(&self.input),
+        }
     }
 
     /// The folder that becomes the output commit.
@@ -155,8 +214,6 @@ fn name(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     fn parse(more: &[&str]) -> Args {
@@ -166,13 +223,34 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        Args::command().debug_assert();
+        Command::described().debug_assert();
+    }
+
+    #[test]
+    fn a_trial_takes_the_same_options() {
+        let read = |line: &[&str]| {
+            let matches = Command::described().try_get_matches_from(line)?;
+            Command::read(&matches)
+        };
+        let line = [
+            "train", "trial", "--repo", "r", "--model", "m", "--data", "/pfs/x",
+        ];
+        let Command::Trial(trial) = read(&line).unwrap() else {
+            panic!("no trial")
+        };
+        assert_eq!(trial.training.data_folder(), Path::new("/pfs/x"));
+        let Command::Train(args) = read(&["train", "--repo", "r", "--model", "m"]).unwrap() else {
+            panic!("a trial")
+        };
+        assert_eq!(args.training.data_folder(), Path::new("/pfs/data"));
+        assert!(read(&["train", "trial"]).is_err());
+        assert!(read(&["train"]).is_err());
     }
 
     #[test]
     fn only_paths_below_pfs_are_moved() {
         let args = parse(&["--pfs", "/tmp/x"]);
-        let moved = |path: &str| args.below_pfs(Path::new(path));
+        let moved = |path: &str| args.training.below_pfs(Path::new(path));
         assert_eq!(
             moved("/pfs/experiment/e.yaml"),
             Path::new("/tmp/x/experiment/e.yaml")

@@ -4,7 +4,7 @@
 //! own 32-bit outputs. And the graph must be the model that was fitted.
 
 use anyhow::{Context, Result, ensure};
-use model::{Session, Task, Tensor};
+use model::{Session, Tensor};
 use ndarray::{Array2, Axis};
 
 use crate::data::{Dataset, Split, Target};
@@ -28,15 +28,6 @@ pub(crate) struct Evaluation {
     pub(crate) outputs: Array2<f32>,
     /// The largest difference between the graph and the model.
     pub(crate) difference: f64,
-}
-
-impl Evaluation {
-    pub(crate) fn task(&self) -> Task {
-        match self.metrics.figures {
-            Figures::Classification(_) => Task::Classification,
-            Figures::Regression(_) => Task::Regression,
-        }
-    }
 }
 
 /// Loads `graph`, compares it with `fitted`, and measures it.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use model::Task;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// The settings of a training. Every key has a default that suits most tables.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -206,6 +207,26 @@ impl Experiment {
         Ok(experiment)
     }
 
+    /// These settings with others of the hyperparameters, which are keys of
+    /// `hyperparameters`.
+    ///
+    /// # Errors
+    ///
+    /// When a key is unknown, or a value is outside of its range.
+    pub(crate) fn with_hyperparameters(
+        mut self,
+        given: &Map<String, Value>,
+    ) -> Result<Self, String> {
+        let text = |e: serde_json::Error| e.to_string();
+        let mut all = serde_json::to_value(&self.hyperparameters).map_err(text)?;
+        if let Some(all) = all.as_object_mut() {
+            all.extend(given.clone());
+        }
+        self.hyperparameters = serde_json::from_value(all).map_err(text)?;
+        self.check()?;
+        Ok(self)
+    }
+
     fn parse(text: &str) -> Result<Self, (Option<u64>, String)> {
         let parsed: Result<Option<Self>, _> = serde_saphyr::from_str(text);
         match parsed {
@@ -356,6 +377,23 @@ mod tests {
         assert!(nested.starts_with("2: unknown key \"l3\""), "{nested}");
         let far = refused("zzz: 1\n");
         assert!(far.contains("known are target, leave_out"), "{far}");
+    }
+
+    #[test]
+    fn hyperparameters_are_chosen_by_others() {
+        let with = |given: Value| {
+            let given = given.as_object().unwrap();
+            Experiment::default().with_hyperparameters(given)
+        };
+        let chosen = with(serde_json::json!({"l2": 3})).unwrap().hyperparameters;
+        assert_eq!((chosen.l2, chosen.max_iterations), (3.0, 1000));
+        assert!(
+            with(serde_json::json!({"l2": -1}))
+                .unwrap_err()
+                .contains("l2")
+        );
+        let unknown = with(serde_json::json!({"l3": 1})).unwrap_err();
+        assert!(unknown.contains("l3"), "{unknown}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use model::Digest;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::Args;
+use crate::TrainingOptions;
 use crate::progress::step;
 
 /// The program and version, as provenance names it.
@@ -31,7 +31,7 @@ pub(crate) struct Job {
 
 impl Job {
     /// The job that `args` and the environment describe.
-    pub(crate) fn new(args: &Args, version: String) -> Self {
+    pub(crate) fn new(args: &TrainingOptions, version: String) -> Self {
         let pipeline = given(args.pipeline.as_ref()).unwrap_or(&args.model).clone();
         Self {
             model: args.model.clone(),
@@ -66,7 +66,7 @@ fn package_uri(commit: &str, pipeline: &str, project: Option<&String>) -> String
 /// The version's name: the one that is given, or one derived from all that decides
 /// what the model will be.
 pub(crate) fn version(
-    args: &Args,
+    args: &TrainingOptions,
     data: &BTreeMap<String, Digest>,
     settings: &impl Serialize,
 ) -> String {

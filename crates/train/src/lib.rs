@@ -6,7 +6,7 @@
 //!    anything is computed.
 //! 2. `data`: the CSV files become a table of 32-bit numbers, exactly as serving
 //!    will encode a request, and a share of the rows is held out.
-//! 3. `local`: a linear model is fitted to the other rows.
+//! 3. `table` and `local`: a linear model is fitted to the other rows.
 //! 4. `graph`: the model with all its preprocessing becomes one ONNX graph.
 //! 5. `evaluation` and `metrics`: that graph, run as serving will run it, must
 //!    agree with the model, and is what the figures are measured with.
@@ -19,6 +19,9 @@
 //!
 //! With `--engine determined`, `determined` stands in the place of steps 2 to 5: the
 //! training runs on a cluster, with code of its own.
+//!
+//! `train trial` is the other end of that: this program as the code of an
+//! experiment, which trains as above and reports to the master.
 //!
 //! The same data, settings and version give the same bytes, on the same kind of
 //! processor: there is no time stamp, every choice follows the seed, and every
@@ -40,24 +43,31 @@ mod publication;
 mod reference;
 mod report;
 mod run;
+mod subject;
+mod table;
+mod trial;
 
 use std::process::ExitCode;
 
 pub use crate::determined::{DeterminedOptions, OnPause, OnSigterm};
-pub use args::{Args, Engine};
+pub use args::{Args, Command, Engine, TrainingOptions};
 pub use data::DataError;
 pub use experiment::{
     ClassWeights, Experiment, ExperimentError, HeadKind, Hyperparameters, Labels, ModelKind, Search,
 };
 pub use local::FitError;
+pub use trial::TrialOptions;
 
-/// Does what `args` ask for, and says how it went: progress and errors on
+/// Does what is asked for, and says how it went: progress and errors on
 /// standard error, the result on standard output. The status is 0 when the model
 /// is published, or was before, and 1 when nothing was.
-pub fn run(args: &Args) -> ExitCode {
-    let done = match args.engine {
-        Engine::Local => run::local(args),
-        Engine::Determined => determined::run(args),
+pub fn run(command: &Command) -> ExitCode {
+    let done = match command {
+        Command::Trial(options) => trial::run(options),
+        Command::Train(args) => match args.engine {
+            Engine::Local => run::local(&args.training),
+            Engine::Determined => determined::run(args),
+        },
     };
     match done {
         Ok(result) => {

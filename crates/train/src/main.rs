@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    train::run(&train::Args::parse())
+    train::run(&train::Command::parse())
 }

@@ -70,7 +70,9 @@ pub(crate) struct Published<'a, M = Metrics> {
     /// The page for people.
     pub(crate) page: String,
     /// The figures for programs.
-    pub(crate) metrics: &'a M,
+    pub(crate) metrics: M,
+    /// How the training went, in numbers; they are not published.
+    pub(crate) learned: BTreeMap<String, f64>,
     /// The description; what the package's writer fills in may be empty.
     pub(crate) manifest: Manifest,
     /// What names and places the model.
@@ -83,30 +85,40 @@ impl<M: Serialize> Published<'_, M> {
     /// Writes everything below `out`; gives what model-info.yaml says.
     pub(crate) fn write(self, out: &Path) -> Result<ModelInfo> {
         let (manifest, job) = (self.manifest, self.job);
-        let mut metrics = serde_json::to_vec_pretty(self.metrics)?;
+        let mut metrics = serde_json::to_vec_pretty(&self.metrics)?;
         metrics.push(b'\n');
         let mut files = self.more;
         files.insert(GRAPH_FILE.to_owned(), self.graph);
         files.insert(METRICS_FILE.to_owned(), metrics);
         files.insert(REPORT_FILE.to_owned(), self.page.into_bytes());
-        let metrics = manifest.metrics.clone();
-        let package = out.join(PACKAGE);
-        let digest = write_package(&package, manifest, &files)?;
-        step(format_args!("wrote the package {digest}"));
-        let [name, version, pipeline, repo] =
-            [&job.model, &job.version, &job.pipeline, &job.repo].map(String::clone);
-        let mut info = ModelInfo::new(name, version, pipeline, repo);
-        info.uri.clone_from(&job.uri);
-        info.digest = Some(digest);
-        info.data_commit.clone_from(&job.data_commit);
-        info.metrics = metrics;
-        if let Err(error) = info.write(&out.join(MODEL_INFO_FILE)) {
-            // Without the document the package would be half a publication.
-            let _ = std::fs::remove_dir_all(&package);
-            return Err(error.into());
-        }
-        Ok(info)
+        write(manifest, &files, job, out)
     }
+}
+
+/// Writes a package, and then model-info.yaml, below `out`; gives what that says.
+pub(crate) fn write(
+    manifest: Manifest,
+    files: &BTreeMap<String, Vec<u8>>,
+    job: &Job,
+    out: &Path,
+) -> Result<ModelInfo> {
+    let metrics = manifest.metrics.clone();
+    let package = out.join(PACKAGE);
+    let digest = write_package(&package, manifest, files)?;
+    step(format_args!("wrote the package {digest}"));
+    let [name, version, pipeline, repo] =
+        [&job.model, &job.version, &job.pipeline, &job.repo].map(String::clone);
+    let mut info = ModelInfo::new(name, version, pipeline, repo);
+    info.uri.clone_from(&job.uri);
+    info.digest = Some(digest);
+    info.data_commit.clone_from(&job.data_commit);
+    info.metrics = metrics;
+    if let Err(error) = info.write(&out.join(MODEL_INFO_FILE)) {
+        // Without the document the package would be half a publication.
+        let _ = std::fs::remove_dir_all(&package);
+        return Err(error.into());
+    }
+    Ok(info)
 }
 
 /// The description of a table's model.

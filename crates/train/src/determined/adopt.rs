@@ -24,6 +24,8 @@ pub(super) struct Plan<'a> {
     pub(super) model: &'a str,
     pub(super) config: Value,
     pub(super) code: Vec<ContextFile>,
+    /// Whether the code can continue the checkpoint of the latest version.
+    pub(super) continues: bool,
 }
 
 impl Plan<'_> {
@@ -127,7 +129,7 @@ impl Plan<'_> {
 
     /// The version that is continued.
     async fn latest(&self) -> Result<Option<ModelVersion>> {
-        if self.options.fresh {
+        if self.options.fresh || !self.continues {
             return Ok(None);
         }
         match self.client.latest_version(self.model).await {

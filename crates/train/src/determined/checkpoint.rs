@@ -15,6 +15,8 @@ use walkdir::{DirEntry, WalkDir};
 use super::describe::{self, Described};
 use super::secrets::Secrets;
 use super::watch::page;
+use super::whole::{self, Whole};
+use crate::job::Job;
 use crate::progress::{step, warn};
 
 /// The checkpoint's directory in `/pfs/out`.
@@ -33,6 +35,14 @@ on_checkpoint_write_end(self, checkpoint_dir), with the Core API inside checkpoi
 by torch.onnx.export(model, (example,), f\"{checkpoint_dir}/model.onnx\", input_names=[\"input\"], \
 output_names=[\"probabilities\"], dynamic_axes={\"input\": {0: \"batch\"}, \"probabilities\": {0: \"batch\"}}); \
 docs/train.md, section Determined, has the lines";
+
+/// What a checkpoint holds.
+pub(super) enum Delivered {
+    /// A graph, of which a package has to be made.
+    Graph(Box<Described>),
+    /// A package of this job.
+    Package(Box<Whole>),
+}
 
 /// The best checkpoint of a completed experiment.
 pub(super) async fn best(client: &Client, experiment: &Experiment) -> Result<Checkpoint> {
@@ -74,9 +84,10 @@ pub(super) fn refuse_without_graph(checkpoint: &Checkpoint) -> Result<()> {
 pub(super) async fn deliver(
     client: &Client,
     checkpoint: &Checkpoint,
+    job: &Job,
     out: &Path,
     secrets: &mut Secrets,
-) -> Result<Described> {
+) -> Result<Delivered> {
     let scratch = tempfile::tempdir().context("cannot create a temporary folder")?;
     let received = scratch.path().join(CHECKPOINT);
     client.download(checkpoint, &received).await?;
@@ -90,10 +101,17 @@ pub(super) async fn deliver(
     if let Some(document) = read_json(&load_data) {
         secrets.learn_from(&document);
     }
-    let described = describe::read(&received)
+    let delivered = read(&received, job)
         .with_context(|| format!("checkpoint {} cannot be served", checkpoint.uuid))?;
     copy_clean(&received, &out.join(CHECKPOINT), out, secrets)?;
-    Ok(described)
+    Ok(delivered)
+}
+
+fn read(received: &Path, job: &Job) -> Result<Delivered> {
+    Ok(match whole::read(received, job)? {
+        Some(package) => Delivered::Package(Box::new(package)),
+        None => Delivered::Graph(Box::new(describe::read(received)?)),
+    })
 }
 
 fn read_json(path: &Path) -> Option<Value> {

@@ -3,14 +3,16 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Map, Value};
 
 use super::options::variable;
 use super::secrets::Secrets;
 use crate::Args;
+use crate::experiment::Experiment;
 use crate::job::Job;
 use crate::progress::{step, warn};
+use crate::trial::LOSS;
 
 /// The labels by which a job finds its experiment again.
 pub(super) fn labels(job: &Job) -> [&str; 3] {
@@ -19,20 +21,66 @@ pub(super) fn labels(job: &Job) -> [&str; 3] {
 
 /// Reads the file and adds the labels and the coordinates of the data.
 pub(super) fn read(args: &Args, job: &Job, file: &Path, secrets: &mut Secrets) -> Result<Value> {
+    let mut config = read_mapping(file)?;
+    add_labels(&mut config, job)?;
+    add_coordinates(&mut config, args, job)?;
+    add_token(&mut config, args, secrets)?;
+    let config = Value::Object(config);
+    secrets.learn_from(&config);
+    Ok(config)
+}
+
+/// The configuration of an experiment that trains `experiment` with this program:
+/// what `--det-config` says, with defaults beneath it, the labels, and where the
+/// data is from. The data goes along, so there is no token.
+pub(super) fn own(
+    args: &Args,
+    job: &Job,
+    experiment: &Experiment,
+    secrets: &mut Secrets,
+) -> Result<Map<String, Value>> {
+    let file = args.determined.det_config.as_deref();
+    let file = file.filter(|path| !path.as_os_str().is_empty());
+    let mut config = match file {
+        Some(path) => read_mapping(&args.training.below_pfs(path))?,
+        None => Map::new(),
+    };
+    ensure!(
+        !config.contains_key("entrypoint"),
+        "--det-config has an entrypoint, but this program is the code: leave it out, or give the code with --code"
+    );
+    config
+        .entry("name")
+        .or_insert_with(|| job.model.clone().into());
+    let searcher = section(&mut config, "searcher")?;
+    if !searcher.contains_key("metric") {
+        searcher.insert("metric".to_owned(), LOSS.into());
+        searcher.insert("smaller_is_better".to_owned(), true.into());
+    }
+    searcher.entry("name").or_insert("single".into());
+    let settings = serde_json::to_value(&experiment.hyperparameters)?;
+    let hyperparameters = section(&mut config, "hyperparameters")?;
+    for (key, value) in settings.as_object().into_iter().flatten() {
+        hyperparameters.entry(key).or_insert_with(|| value.clone());
+    }
+    add_labels(&mut config, job)?;
+    add_coordinates(&mut config, args, job)?;
+    token(secrets);
+    secrets.learn_from(&Value::Object(config.clone()));
+    Ok(config)
+}
+
+fn read_mapping(file: &Path) -> Result<Map<String, Value>> {
     let text = fs::read_to_string(file)
         .with_context(|| format!("cannot read the configuration {}", file.display()))?;
     let config: Value = serde_saphyr::from_str(&text)
         .with_context(|| format!("{} is not a configuration", file.display()))?;
-    let Value::Object(mut config) = config else {
+    let Value::Object(config) = config else {
         bail!(
             "{} is not a configuration: it is no mapping of keys to values",
             file.display()
         );
     };
-    add_labels(&mut config, job)?;
-    add_data(&mut config, args, job, secrets)?;
-    let config = Value::Object(config);
-    secrets.learn_from(&config);
     Ok(config)
 }
 
@@ -48,21 +96,10 @@ fn add_labels(config: &mut Map<String, Value>, job: &Job) -> Result<()> {
     Ok(())
 }
 
-/// `data.pachyderm` as existing experiments read it; the token where the master
-/// masks it, in `data.secrets`.
-fn add_data(
-    config: &mut Map<String, Value>,
-    args: &Args,
-    job: &Job,
-    secrets: &mut Secrets,
-) -> Result<()> {
-    let options = &args.determined;
-    let token = variable("PAC_TOKEN").or_else(|| variable("PACH_TOKEN"));
-    secrets.learn(token.as_deref().unwrap_or_default());
-    let data = section(config, "data")?;
-    let pachyderm = section(data, "pachyderm")?;
-    let wants_token = pachyderm.contains_key("token");
-    let (host, port) = options.pachd();
+/// `data.pachyderm` as existing experiments read it.
+fn add_coordinates(config: &mut Map<String, Value>, args: &Args, job: &Job) -> Result<()> {
+    let pachyderm = section(section(config, "data")?, "pachyderm")?;
+    let (host, port) = args.determined.pachd();
     if host.is_none() {
         step(format_args!(
             "pachd's address is not known: the experiment gets no data.pachyderm.host (set --pachd-host)"
@@ -81,15 +118,29 @@ fn add_data(
     for (key, value) in coordinates {
         pachyderm.insert(key.to_owned(), value.into());
     }
-    let Some(token) = token else {
+    Ok(())
+}
+
+/// The token of Pachyderm, which is a secret whether it is sent or not.
+fn token(secrets: &mut Secrets) -> Option<String> {
+    let token = variable("PAC_TOKEN").or_else(|| variable("PACH_TOKEN"));
+    secrets.learn(token.as_deref().unwrap_or_default());
+    token
+}
+
+/// The token of Pachyderm where the master masks it, in `data.secrets`.
+fn add_token(config: &mut Map<String, Value>, args: &Args, secrets: &mut Secrets) -> Result<()> {
+    let Some(token) = token(secrets) else {
         return Ok(());
     };
-    if options.expose_token {
+    let data = section(config, "data")?;
+    let pachyderm = section(data, "pachyderm")?;
+    if args.determined.expose_token {
         warn(
             "data.pachyderm.token is readable by everybody who can see the experiment (--expose-token)",
         );
         pachyderm.insert("token".to_owned(), token.clone().into());
-    } else if wants_token {
+    } else if pachyderm.contains_key("token") {
         pachyderm.insert("token".to_owned(), Value::Null);
         warn(
             "the experiment has data.pachyderm.token, which everybody can read: the token is in data.secrets.pachyderm_token instead; read it from there, or give --expose-token",

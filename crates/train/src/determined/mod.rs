@@ -3,14 +3,16 @@
 //! The way of a run:
 //!
 //! 1. `options`, `config`: what to run. The configuration gets the labels of the
-//!    job and the coordinates of the data.
+//!    job and the coordinates of the data. Where no code is given, `program` makes
+//!    this program the experiment.
 //! 2. `adopt`: the version or experiment of an earlier attempt of the same job is
 //!    taken over; otherwise an experiment is created, which continues the latest
 //!    registered version.
-//! 3. `watch`: its log and progress, until it ends.
+//! 3. `watch`: its log and progress, until it ends. With `--detached`, `detached`
+//!    stands in the place of steps 2 and 3: it trains here, and reports.
 //! 4. `checkpoint`: the best one, which must hold a graph, is registered under the
 //!    job's ID, then downloaded: what is registered is never collected.
-//! 5. `describe`, `publish`: the package, then `model-info.yaml`.
+//! 5. `whole`, `describe`, `publish`: the package, then `model-info.yaml`.
 //!
 //! Every step looks before it acts, so that an attempt may end at any moment and
 //! another goes on: one experiment, one version, one package. What is secret is in
@@ -20,10 +22,13 @@ mod adopt;
 mod checkpoint;
 mod config;
 mod describe;
+mod detached;
 mod options;
+mod program;
 mod publish;
 mod secrets;
 mod watch;
+mod whole;
 
 use std::cell::Cell;
 use std::path::Path;
@@ -39,6 +44,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use self::adopt::Plan;
 use self::checkpoint::CHECKPOINT;
+use self::detached::Detached;
 use self::secrets::Secrets;
 use crate::job::Job;
 use crate::progress::{step, warn};
@@ -51,14 +57,14 @@ const CANCEL_LIMIT: Duration = Duration::from_secs(15);
 
 /// Trains on a Determined cluster; gives the result's text.
 pub(crate) fn run(args: &Args) -> Result<String> {
-    let out = args.out_folder();
+    let out = args.training.out_folder();
     let former = publication::check(&out)?;
-    let Some(version) = args.job_id.clone() else {
+    let Some(version) = args.training.job_id.clone() else {
         bail!(
             "--engine determined needs the job's ID, by which a second attempt finds the experiment of the first: set PACH_JOB_ID or --job-id"
         );
     };
-    let job = Job::new(args, version);
+    let job = Job::new(&args.training, version);
     if let Some(info) = former {
         return publication::refuse_other(&info, &job, &out).map(|()| already(&info, &out));
     }
@@ -70,10 +76,7 @@ pub(crate) fn run(args: &Args) -> Result<String> {
     );
     let mut secrets = Secrets::default();
     let client = Client::new(args.determined.settings(&mut secrets)?)?;
-    let code = args.determined.code_folder(args)?;
-    let file = options::config_file(args, &code)?;
-    let config = config::read(args, &job, &file, &mut secrets)?;
-    let code = context_directory(&code)?;
+    let way = Way::new(args, &job, &client, &mut secrets)?;
     let run = Run {
         args,
         job: &job,
@@ -84,19 +87,64 @@ pub(crate) fn run(args: &Args) -> Result<String> {
         .enable_all()
         .build()
         .context("cannot start")?;
-    let plan = Plan {
-        client: &client,
-        options: &args.determined,
-        labels: config::labels(&job),
-        model: &job.model,
-        config,
-        code,
-    };
-    let result = runtime.block_on(run.until_signal(plan, &mut secrets));
+    let result = runtime.block_on(run.until_signal(way, &mut secrets));
     // A download that was interrupted is not waited for.
     runtime.shutdown_background();
     // The master's words may repeat what it was sent.
     result.map_err(|error| anyhow!("{}", secrets.mask(&format!("{error:#}"))))
+}
+
+/// How the training happens.
+enum Way<'a> {
+    /// On the cluster.
+    Cluster(Plan<'a>),
+    /// In this process.
+    Detached(Box<Detached<'a>>),
+}
+
+impl<'a> Way<'a> {
+    /// Reads what is needed; nothing is sent yet.
+    fn new(
+        args: &'a Args,
+        job: &'a Job,
+        client: &'a Client,
+        secrets: &mut Secrets,
+    ) -> Result<Self> {
+        let options = &args.determined;
+        if options.detached {
+            let detached = Detached::new(args, job, client, secrets)?;
+            return Ok(Self::Detached(Box::new(detached)));
+        }
+        let own = options.sends_itself();
+        ensure!(
+            !(own && options.fork),
+            "--fork takes the code of an earlier experiment, but this program is the code: leave it out, or give --code"
+        );
+        let (config, code) = if own {
+            program::experiment(args, job, secrets)?
+        } else {
+            let code = options.code_folder(args)?;
+            let file = options::config_file(args, &code)?;
+            let config = config::read(args, job, &file, secrets)?;
+            (config, context_directory(&code)?)
+        };
+        Ok(Self::Cluster(Plan {
+            client,
+            options,
+            labels: config::labels(job),
+            model: &job.model,
+            config,
+            code,
+            continues: !own,
+        }))
+    }
+
+    fn config(&self) -> &Value {
+        match self {
+            Self::Cluster(plan) => &plan.config,
+            Self::Detached(detached) => &detached.config,
+        }
+    }
 }
 
 struct Run<'a> {
@@ -107,18 +155,23 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn until_signal(&self, plan: Plan<'_>, secrets: &mut Secrets) -> Result<String> {
+    async fn until_signal(&self, way: Way<'_>, secrets: &mut Secrets) -> Result<String> {
         let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
         let over = Cell::new(false);
         tokio::select! {
-            result = self.whole(plan, secrets, &over) => return result,
+            result = self.whole(way, secrets, &over) => return result,
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         if over.get() {
             bail!(
                 "stopped by a signal after the experiment has ended; a new attempt goes on from there"
+            );
+        }
+        if self.args.determined.detached {
+            bail!(
+                "stopped by a signal; a new attempt of this job trains again, in the same experiment"
             );
         }
         if self.args.determined.on_sigterm == OnSigterm::Leave {
@@ -151,16 +204,18 @@ impl Run<'_> {
 
     async fn whole(
         &self,
-        plan: Plan<'_>,
+        way: Way<'_>,
         secrets: &mut Secrets,
         over: &Cell<bool>,
     ) -> Result<String> {
-        let config = secrets.masked(&plan.config);
+        let config = secrets.masked(way.config());
         let version = match self.registered().await? {
             Some(version) => version,
             None => {
-                let experiment = plan.experiment().await?;
-                let experiment = self.completed(experiment, secrets).await?;
+                let experiment = match way {
+                    Way::Cluster(plan) => self.completed(plan.experiment().await?, secrets).await?,
+                    Way::Detached(detached) => detached.experiment().await?,
+                };
                 over.set(true);
                 let checkpoint = checkpoint::best(self.client, &experiment).await?;
                 checkpoint::refuse_without_graph(&checkpoint)?;
@@ -170,8 +225,8 @@ impl Run<'_> {
         over.set(true);
         let best = &version.checkpoint;
         checkpoint::refuse_without_graph(best)?;
-        let described = checkpoint::deliver(self.client, best, self.out, secrets).await?;
-        publish::publish(self, &version, config, described).inspect_err(|_| {
+        let delivered = checkpoint::deliver(self.client, best, self.job, self.out, secrets).await?;
+        publish::publish(self, &version, config, delivered).inspect_err(|_| {
             // Without the document it would be half a publication.
             let _ = std::fs::remove_dir_all(self.out.join(CHECKPOINT));
         })

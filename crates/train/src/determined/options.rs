@@ -28,9 +28,31 @@ pub struct DeterminedOptions {
     pub det_user: Option<String>,
 
     /// The folder with the experiment's code, as an input repo; --config is then
-    /// looked up in it.
+    /// looked up in it. Without code, this program is the experiment: it sends
+    /// itself, and --config is its own experiment file.
     #[arg(long, env = "TRAIN_CODE", value_name = "DIR")]
     pub code: Option<PathBuf>,
+
+    /// Determined's configuration where this program is the experiment, or with
+    /// --detached: image, resources, checkpoint_storage and so on. Every key may be
+    /// left out.
+    #[arg(long, env = "TRAIN_DET_CONFIG", value_name = "PATH")]
+    pub det_config: Option<PathBuf>,
+
+    /// A folder in which the tasks have the data, as a bind mount; without it, the
+    /// data is sent along with the program.
+    #[arg(long, env = "TRAIN_DET_DATA", value_name = "DIR")]
+    pub det_data: Option<PathBuf>,
+
+    /// The program that is sent, a build of train for the cluster's machines;
+    /// without it, this one.
+    #[arg(long, env = "TRAIN_PROGRAM", value_name = "PATH")]
+    pub program: Option<PathBuf>,
+
+    /// Train in this process, as --engine local does, while the master records the
+    /// run, its metrics and its checkpoint.
+    #[arg(long, env = "TRAIN_DETACHED", conflicts_with_all = ["code", "fork", "det_data", "program"])]
+    pub detached: bool,
 
     /// Continue the experiment of the latest registered version with that
     /// experiment's code, as a fork. Otherwise the code given here continues its
@@ -123,12 +145,15 @@ impl DeterminedOptions {
         (host, port)
     }
 
+    /// Whether this program is the experiment's code, as no other is given.
+    pub(super) fn sends_itself(&self) -> bool {
+        self.code.is_none()
+    }
+
     /// The folder that holds the code.
     pub(super) fn code_folder(&self, args: &Args) -> Result<PathBuf> {
-        let Some(code) = &self.code else {
-            bail!("--engine determined needs the experiment's code: give its folder with --code");
-        };
-        let folder = args.below_pfs(code);
+        let code = self.code.as_ref().context("there is no --code")?;
+        let folder = args.training.below_pfs(code);
         ensure!(
             folder.is_dir(),
             "--code {} is not a folder",
@@ -141,14 +166,14 @@ impl DeterminedOptions {
 /// The experiment's configuration: an absolute path as it is, and else a file of
 /// the code's folder.
 pub(super) fn config_file(args: &Args, code: &Path) -> Result<PathBuf> {
-    let path = args.config.as_deref();
+    let path = args.training.config.as_deref();
     let Some(path) = path.filter(|path| !path.as_os_str().is_empty()) else {
         bail!(
             "--engine determined needs the experiment's configuration: name its file in the code's folder with --config"
         );
     };
     if path.is_absolute() {
-        return Ok(args.below_pfs(path));
+        return Ok(args.training.below_pfs(path));
     }
     Ok(code.join(path))
 }

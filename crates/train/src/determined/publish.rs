@@ -11,10 +11,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Run;
-use super::checkpoint::CHECKPOINT;
+use super::checkpoint::{CHECKPOINT, Delivered};
 use super::describe::Described;
 use crate::job::TRAINED_BY;
-use crate::publication::{PACKAGE, Published, REPORT_FILE};
+use crate::publication::{self, PACKAGE, Published, REPORT_FILE};
 use crate::report;
 
 /// The content of `metrics.json`: what the experiment reported at the checkpoint.
@@ -32,8 +32,23 @@ pub(super) fn publish(
     run: &Run<'_>,
     version: &ModelVersion,
     config: Value,
-    described: Described,
+    delivered: Delivered,
 ) -> Result<String> {
+    let info = match delivered {
+        Delivered::Graph(described) => publish_graph(run, version, config, *described),
+        Delivered::Package(whole) => {
+            publication::write(whole.manifest, &whole.files, run.job, run.out)
+        }
+    };
+    Ok(result(run, version, &info.context("cannot publish")?))
+}
+
+fn publish_graph(
+    run: &Run<'_>,
+    version: &ModelVersion,
+    config: Value,
+    described: Described,
+) -> Result<ModelInfo> {
     let job = run.job;
     let metrics = validation(version);
     let checkpoint = &version.checkpoint;
@@ -69,7 +84,8 @@ pub(super) fn publish(
     let published = Published {
         graph: described.graph,
         page: report::shell(job, &body),
-        metrics: &reported,
+        metrics: reported,
+        learned: BTreeMap::new(),
         job,
         more: more
             .map(|file| (TOKENIZER_FILE.to_owned(), file))
@@ -101,8 +117,7 @@ pub(super) fn publish(
             files: BTreeMap::new(),
         },
     };
-    let info = published.write(run.out).context("cannot publish")?;
-    Ok(result(run, version, &info))
+    published.write(run.out)
 }
 
 fn validation(version: &ModelVersion) -> BTreeMap<String, f64> {

@@ -1,5 +1,7 @@
 //! Chooses the head by cross-validation, and its temperature.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result};
 use ndarray::{Array2, Axis};
 
@@ -237,6 +239,22 @@ fn log_loss(scores: &Array2<f64>, codes: &[usize], temperature: f64) -> f64 {
         .zip(codes)
         .map(|(row, code)| softmax::row_loss((&row / temperature).view(), *code));
     losses.sum::<f64>() / codes.len().max(1) as f64
+}
+
+impl Chosen {
+    /// How the best did in the cross-validation on `rows` examples.
+    pub(super) fn figures(&self, rows: usize) -> BTreeMap<String, f64> {
+        let best = self.tried.get(self.best);
+        let figures = [
+            ("training_rows", Some(rows as f64)),
+            ("cross_validation_loss", best.map(|best| best.log_loss)),
+            ("cross_validation_accuracy", best.map(|best| best.accuracy)),
+        ];
+        let known = figures.into_iter();
+        known
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+            .collect()
+    }
 }
 
 impl Candidate {

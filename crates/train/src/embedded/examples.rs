@@ -8,7 +8,7 @@ use backbone::Backbone;
 use model::{Digest, Preprocessing};
 
 use super::{pictures, texts};
-use crate::Args;
+use crate::TrainingOptions;
 use crate::experiment::{Experiment, HeadKind, Labels};
 use crate::run::counted;
 
@@ -73,7 +73,11 @@ pub(crate) struct Examples {
 }
 
 /// Reads what `backbone` takes from the data folder.
-pub(super) fn read(args: &Args, experiment: &Experiment, backbone: &Backbone) -> Result<Examples> {
+pub(super) fn read(
+    args: &TrainingOptions,
+    experiment: &Experiment,
+    backbone: &Backbone,
+) -> Result<Examples> {
     match backbone.description.preprocessing {
         Preprocessing::Image(_) => pictures::read(args, experiment),
         Preprocessing::Text(_) => texts::read(args, experiment),

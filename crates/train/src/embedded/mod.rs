@@ -10,6 +10,7 @@
 
 mod cache;
 mod choose;
+mod describe;
 mod embed;
 mod examples;
 mod joined;
@@ -18,28 +19,30 @@ mod linear;
 mod mlp;
 mod parts;
 mod pictures;
-mod publish;
 mod texts;
 mod twins;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 use backbone::{Backbone, Embedder};
+use model::{Digest, TOKENIZER_FILE};
 use ndarray::{Array2, Axis};
 
 pub(crate) use choose::Chosen;
 pub(crate) use examples::{Content, Example, Examples};
 
-use crate::Args;
+use crate::TrainingOptions;
 use crate::data::Split;
 use crate::experiment::Experiment;
 use crate::job::{self, Job};
 use crate::local::select;
 use crate::metrics::{Calibration, Classification, Figures, Metrics};
 use crate::progress::{step, warn};
-use crate::publication;
-use crate::run::{already, counted, result};
+use crate::publication::Published;
+use crate::report;
+use crate::run::counted;
 
 /// All that a run on a backbone has come to.
 pub(crate) struct Outcome<'a> {
@@ -63,19 +66,59 @@ pub(crate) struct Outcome<'a> {
     pub(crate) twins: &'a [Vec<usize>],
 }
 
-/// Trains a head on the backbone called `name`; gives the result's text.
-pub(crate) fn run(args: &Args, mut experiment: Experiment, name: &str) -> Result<String> {
-    let out = args.out_folder();
-    let former = publication::check(&out)?;
-    let backbone = open(args, name)?;
-    let mut examples = examples::read(args, &experiment, &backbone)?;
-    let version = job::version(args, &examples.files, &(&experiment, backbone.digest));
-    let job = Job::new(args, version);
-    if let Some(info) = former {
-        return publication::refuse_other(&info, &job, &out).map(|()| already(&info, &out));
+/// A backbone, and what it learns from.
+pub(crate) struct Subject {
+    experiment: Experiment,
+    backbone: Backbone,
+    examples: Examples,
+}
+
+impl Subject {
+    /// Opens the backbone called `name` and reads the examples.
+    pub(crate) fn read(
+        options: &TrainingOptions,
+        experiment: Experiment,
+        name: &str,
+    ) -> Result<Self> {
+        let backbone = open(options, name)?;
+        let examples = examples::read(options, &experiment, &backbone)?;
+        Ok(Self {
+            experiment,
+            backbone,
+            examples,
+        })
     }
+
+    /// The settings, as they were given.
+    pub(crate) fn experiment(&self) -> &Experiment {
+        &self.experiment
+    }
+
+    /// The digest of each data file, by path below the data folder.
+    pub(crate) fn data(&self) -> &BTreeMap<String, Digest> {
+        &self.examples.files
+    }
+
+    /// The version's name.
+    pub(crate) fn version(&self, options: &TrainingOptions) -> String {
+        let settings = (&self.experiment, self.backbone.digest);
+        job::version(options, &self.examples.files, &settings)
+    }
+}
+
+/// Trains a head on the backbone.
+pub(crate) fn train<'a>(
+    subject: Subject,
+    options: &TrainingOptions,
+    job: &'a Job,
+) -> Result<Published<'a>> {
+    let Subject {
+        mut experiment,
+        backbone,
+        mut examples,
+    } = subject;
     let embedder = Embedder::load(&backbone).context("cannot load the backbone")?;
-    let cache = cache::Cache::open(args.cache.as_deref(), &backbone);
+    let cache = cache::Cache::open(options.cache.as_deref(), &backbone);
     let vectors = embed::embed(embedder, cache, &mut examples, &backbone)?;
     examples.check(experiment.max_broken)?;
     let codes = examples.codes();
@@ -113,8 +156,9 @@ pub(crate) fn run(args: &Args, mut experiment: Experiment, name: &str) -> Result
     if let Some(advice) = metrics.advice() {
         warn(&advice);
     }
+    let learned = chosen.figures(split.training.len());
     let outcome = Outcome {
-        job: &job,
+        job,
         experiment: &experiment,
         backbone: &backbone,
         examples: &examples,
@@ -124,18 +168,34 @@ pub(crate) fn run(args: &Args, mut experiment: Experiment, name: &str) -> Result
         metrics: &metrics,
         twins: &twins::pairs(&groups),
     };
-    let info = publish::publish(&outcome, graph, &out)?;
-    Ok(result(&info, model::Task::Classification, &out))
+    let page = report::embedded(&outcome).context("cannot draw the report")?;
+    let manifest = describe::manifest(&outcome, &graph)?;
+    let tokenizer = backbone.tokenizer.iter();
+    let more = tokenizer.map(|file| (TOKENIZER_FILE.to_owned(), file.clone()));
+    Ok(Published {
+        manifest,
+        page,
+        graph: graph.graph,
+        more: more.collect(),
+        metrics,
+        learned,
+        job,
+    })
+}
+
+/// Where the backbone of this name is, or this folder itself.
+pub(crate) fn folder(options: &TrainingOptions, name: &str) -> PathBuf {
+    if name.contains('/') {
+        options.below_pfs(name.as_ref())
+    } else {
+        options.backbones.join(name)
+    }
 }
 
 /// The backbone of this name, or in this folder.
-fn open(args: &Args, name: &str) -> Result<Backbone> {
+fn open(options: &TrainingOptions, name: &str) -> Result<Backbone> {
     let by_path = name.contains('/');
-    let path: PathBuf = if by_path {
-        args.below_pfs(name.as_ref())
-    } else {
-        args.backbones.join(name)
-    };
+    let path = folder(options, name);
     if !path.is_dir() {
         let shown = path.display();
         if by_path {

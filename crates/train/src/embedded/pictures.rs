@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use model::Digest;
 
 use super::examples::{Content, Example, Examples, Kind, coded};
-use crate::Args;
+use crate::TrainingOptions;
 use crate::data::{self, all_files, hidden};
 use crate::experiment::{Experiment, Labels};
 use crate::progress::{step, warn};
@@ -20,7 +20,7 @@ const EXTENSIONS: [&str; 4] = ["jpeg", "jpg", "png", "webp"];
 type Classes = BTreeMap<String, String>;
 
 /// Reads the names of all pictures below the data folder, and their classes.
-pub(super) fn read(args: &Args, experiment: &Experiment) -> Result<Examples> {
+pub(super) fn read(args: &TrainingOptions, experiment: &Experiment) -> Result<Examples> {
     let folder = args.data_folder();
     let files = all_files(&folder)?;
     let (pictures, others): (Vec<String>, Vec<String>) =
@@ -178,7 +178,7 @@ fn same(a: &Classes, b: &Classes) -> bool {
 
 /// The classes that the CSV files tell.
 fn listed(
-    args: &Args,
+    args: &TrainingOptions,
     experiment: &Experiment,
     pictures: &[String],
 ) -> Result<(Labels, String, Classes)> {

@@ -4,14 +4,14 @@ use anyhow::{Result, bail, ensure};
 use model::is_missing;
 
 use super::examples::{Content, Example, Examples, Kind, coded};
-use crate::Args;
+use crate::TrainingOptions;
 use crate::data::{self, Texts};
 use crate::experiment::Experiment;
 use crate::progress::{step, warn};
 use crate::run::counted;
 
 /// Reads every row that has a text and a class.
-pub(super) fn read(args: &Args, experiment: &Experiment) -> Result<Examples> {
+pub(super) fn read(args: &TrainingOptions, experiment: &Experiment) -> Result<Examples> {
     let texts = data::read(&args.data_folder(), &args.input, experiment.delimiter)?;
     let (content, target) = texts.content_and_target(experiment, "text")?;
     let mut kept = Vec::new();

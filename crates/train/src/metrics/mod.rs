@@ -53,6 +53,14 @@ impl Metrics {
         }
     }
 
+    /// The least for the best model: the log loss, or the mean squared error.
+    pub(crate) fn loss(&self) -> f64 {
+        match &self.figures {
+            Figures::Classification(c) => c.log_loss,
+            Figures::Regression(r) => r.rmse * r.rmse,
+        }
+    }
+
     /// What to do about a model that is of no use, in one sentence.
     pub(crate) fn advice(&self) -> Option<String> {
         match &self.figures {

@@ -75,6 +75,17 @@ impl Pfs {
         command
     }
 
+    /// The program as a task's entrypoint, without the environment of a task.
+    pub(crate) fn trial(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_train"));
+        command
+            .args(["trial", "--repo", "iris-data", "--model", "iris"])
+            .args(["--job-id", VERSION, "--pfs"])
+            .arg(self.path())
+            .env_clear();
+        command
+    }
+
     /// Trains, which must succeed; gives standard output and standard error.
     pub(crate) fn train(&self, args: &[&str]) -> (String, String) {
         let output = self.command().args(args).output().unwrap();

@@ -11,8 +11,11 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod detached;
 mod ends;
 mod faults;
 mod flow;
+mod own;
 mod support;
 mod traces;
+mod trial;

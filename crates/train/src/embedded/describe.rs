@@ -1,34 +1,16 @@
-//! What is published of a model on a backbone.
+//! The description of a model on a backbone.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use backbone::Joined;
-use model::{BackboneOrigin, Digest, Manifest, ModelInfo, Provenance, TOKENIZER_FILE, Task};
+use model::{BackboneOrigin, Digest, Manifest, Provenance, Task};
 
 use super::Outcome;
 use crate::job::TRAINED_BY;
-use crate::publication::Published;
-use crate::report;
 
-/// Writes everything below `out`.
-pub(super) fn publish(outcome: &Outcome<'_>, joined: Joined, out: &Path) -> Result<ModelInfo> {
-    let page = report::embedded(outcome).context("cannot draw the report")?;
-    let tokenizer = outcome.backbone.tokenizer.iter();
-    let more = tokenizer.map(|file| (TOKENIZER_FILE.to_owned(), file.clone()));
-    let published = Published {
-        manifest: manifest(outcome, &joined)?,
-        graph: joined.graph,
-        page,
-        metrics: outcome.metrics,
-        job: outcome.job,
-        more: more.collect(),
-    };
-    published.write(out)
-}
-
-fn manifest(outcome: &Outcome<'_>, joined: &Joined) -> Result<Manifest> {
+/// What the package says of itself.
+pub(super) fn manifest(outcome: &Outcome<'_>, joined: &Joined) -> Result<Manifest> {
     let (job, description) = (outcome.job, &outcome.backbone.description);
     let examples = outcome.examples;
     Ok(Manifest {

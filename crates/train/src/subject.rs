@@ -1,0 +1,98 @@
+//! What is learned from: the settings and the data, read and checked.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use model::Digest;
+
+use crate::data::Texts;
+use crate::experiment::Experiment;
+use crate::job::{self, Job};
+use crate::progress::step;
+use crate::publication::Published;
+use crate::{TrainingOptions, embedded, table};
+
+/// What is learned from.
+pub(crate) enum Subject {
+    /// A table.
+    Table(Box<Experiment>, Texts),
+    /// Pictures or texts, on a backbone.
+    Embedded(Box<embedded::Subject>),
+}
+
+impl Subject {
+    /// Reads the experiment file, and the data that it names.
+    pub(crate) fn read(options: &TrainingOptions) -> Result<Self> {
+        Self::of(options, read_experiment(options)?)
+    }
+
+    /// Reads the data that `experiment` names.
+    pub(crate) fn of(options: &TrainingOptions, experiment: Experiment) -> Result<Self> {
+        if let Some(backbone) = experiment.backbone.clone() {
+            let subject = embedded::Subject::read(options, experiment, &backbone)?;
+            return Ok(Self::Embedded(Box::new(subject)));
+        }
+        let texts = table::read(options, &experiment)?;
+        Ok(Self::Table(Box::new(experiment), texts))
+    }
+
+    /// The version's name.
+    pub(crate) fn version(&self, options: &TrainingOptions) -> String {
+        match self {
+            Self::Table(experiment, texts) => job::version(options, &texts.digests(), experiment),
+            Self::Embedded(subject) => subject.version(options),
+        }
+    }
+
+    /// The digest of each data file, by path below the data folder.
+    pub(crate) fn data(&self) -> BTreeMap<String, Digest> {
+        match self {
+            Self::Table(_, texts) => texts.digests(),
+            Self::Embedded(subject) => subject.data().clone(),
+        }
+    }
+
+    /// One digest over the paths and digests of all data files.
+    pub(crate) fn data_digest(&self) -> Digest {
+        let mut text = String::new();
+        for (path, digest) in self.data() {
+            text.push_str(&format!("{digest} {path}\n"));
+        }
+        Digest::of(text.as_bytes())
+    }
+
+    /// The settings, as they were given.
+    pub(crate) fn experiment(&self) -> &Experiment {
+        match self {
+            Self::Table(experiment, _) => experiment,
+            Self::Embedded(subject) => subject.experiment(),
+        }
+    }
+
+    /// Trains; gives all that is to be published.
+    pub(crate) fn train<'a>(
+        self,
+        options: &TrainingOptions,
+        job: &'a Job,
+    ) -> Result<Published<'a>> {
+        match self {
+            Self::Table(experiment, texts) => table::train(*experiment, &texts, job),
+            Self::Embedded(subject) => embedded::train(*subject, options, job),
+        }
+    }
+}
+
+/// The settings of the file that `options` name.
+pub(crate) fn read_experiment(options: &TrainingOptions) -> Result<Experiment> {
+    let path = options
+        .config
+        .as_deref()
+        .filter(|path| !path.as_os_str().is_empty());
+    let Some(path) = path else {
+        step(format_args!(
+            "no experiment file: every setting has its default"
+        ));
+        return Ok(Experiment::default());
+    };
+    Ok(Experiment::read(&options.below_pfs(path))?)
+}

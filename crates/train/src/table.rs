@@ -1,0 +1,180 @@
+//! Trains a model of a table.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+
+use crate::data::{self, Dataset, Split, Target, Texts};
+use crate::evaluation::evaluate;
+use crate::experiment::Experiment;
+use crate::job::Job;
+use crate::local::{self, Fitted};
+use crate::progress::{step, warn};
+use crate::publication::{self, Published};
+use crate::report::Report;
+use crate::run::counted;
+use crate::{TrainingOptions, graph};
+
+/// Reads the table.
+pub(crate) fn read(options: &TrainingOptions, experiment: &Experiment) -> Result<Texts> {
+    let texts = data::read(&options.data_folder(), &options.input, experiment.delimiter)?;
+    tell_data(&texts);
+    Ok(texts)
+}
+
+/// Fits a model to the table and measures it.
+pub(crate) fn train<'a>(
+    mut experiment: Experiment,
+    texts: &Texts,
+    job: &'a Job,
+) -> Result<Published<'a>> {
+    let data = data::prepare(texts, &experiment)?;
+    let split = data::split(
+        &data.target,
+        experiment.split,
+        experiment.seed,
+        &data.target_name,
+    )?;
+    tell_dataset(&data, &split);
+    let fitted = local::fit(&data, &split, &experiment)?;
+    tell_fit(&fitted, &experiment);
+    experiment.target = Some(data.target_name.clone());
+    experiment.task = Some(data.task());
+    let graph = graph::export(&fitted, data.table.columns.len());
+    let evaluation = evaluate(&graph, &fitted, &data, &split)?;
+    step(format_args!(
+        "checked the graph: it differs from the model by at most {:.1e} on {} held-out rows",
+        evaluation.difference,
+        split.held_out.len()
+    ));
+    if let Some(advice) = evaluation.metrics.advice() {
+        warn(&advice);
+    }
+    let report = Report {
+        job,
+        experiment: &experiment,
+        texts,
+        data: &data,
+        split: &split,
+        fitted: &fitted,
+        evaluation: &evaluation,
+    };
+    Ok(Published {
+        manifest: publication::manifest(&report)?,
+        page: report.page().context("cannot draw the report")?,
+        graph,
+        learned: learned(&fitted, &split),
+        metrics: evaluation.metrics,
+        job,
+        more: BTreeMap::new(),
+    })
+}
+
+/// How the fit went, in numbers.
+fn learned(fitted: &Fitted, split: &Split) -> BTreeMap<String, f64> {
+    let (end, compared) = (fitted.convergence, fitted.comparison);
+    let figures = [
+        ("training_rows", Some(split.training.len() as f64)),
+        ("gradient", end.map(|end| end.gradient)),
+        ("cross_validation_loss", compared.map(|c| c.linear)),
+        ("cross_validation_loss_trees", compared.map(|c| c.trees)),
+    ];
+    let known = figures.into_iter();
+    known
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect()
+}
+
+fn tell_data(texts: &Texts) {
+    step(format_args!(
+        "read {} of {} columns from {}",
+        counted(texts.rows.len(), "row"),
+        texts.names.len(),
+        counted(texts.files.len(), "CSV file")
+    ));
+    for other in &texts.others {
+        step(format_args!("left out the file {other}, which is not CSV"));
+    }
+}
+
+fn tell_dataset(data: &Dataset, split: &Split) {
+    for column in &data.left_out {
+        let line = format!("left out the column {:?}: {}", column.name, column.reason);
+        match column.surprising {
+            true => warn(&line),
+            false => step(format_args!("{line}")),
+        }
+    }
+    data.warnings.iter().for_each(|warning| warn(warning));
+    if data.without_target > 0 {
+        warn(&format!(
+            "left out {} without a target",
+            counted(data.without_target, "row")
+        ));
+    }
+    let task = match &data.target {
+        Target::Classes { labels, .. } => {
+            tell_seen_once(labels, split);
+            format!("classification into {} classes", labels.len())
+        }
+        Target::Numbers(_) => "regression".to_owned(),
+    };
+    step(format_args!(
+        "{task} of {:?} from {}; {} to learn from, {} held out",
+        data.target_name,
+        counted(data.table.columns.len(), "column"),
+        counted(split.training.len(), "row"),
+        split.held_out.len()
+    ));
+}
+
+fn tell_seen_once(labels: &[String], split: &Split) {
+    let names: Vec<&str> = split
+        .seen_once
+        .iter()
+        .filter_map(|c| labels.get(*c))
+        .map(String::as_str)
+        .collect();
+    if let [first, ..] = names[..] {
+        let which = match names.len() {
+            1 => format!("the class {first:?} has one row"),
+            many => format!("{many} classes have one row, as {first:?}"),
+        };
+        warn(&format!(
+            "{which}: it is learned from, and cannot be measured"
+        ));
+    }
+}
+
+fn tell_fit(fitted: &Fitted, experiment: &Experiment) {
+    let features = counted(fitted.encoder.len(), "feature");
+    if let Some(compared) = fitted.comparison {
+        step(format_args!(
+            "cross-validation: loss {:.4} of the linear model, {:.4} of {}",
+            compared.linear,
+            compared.trees,
+            counted(compared.count, "tree")
+        ));
+    }
+    if let Some(trees) = &fitted.trees {
+        step(format_args!(
+            "fitted {} to {features}",
+            counted(trees.trees.len(), "boosted tree")
+        ));
+        return;
+    }
+    let Some(end) = fitted.convergence else {
+        step(format_args!("fitted a ridge regression to {features}"));
+        return;
+    };
+    step(format_args!(
+        "fitted a logistic regression to {features} in {} evaluations; the gradient is {:.1e}",
+        end.evaluations, end.gradient
+    ));
+    if !end.converged {
+        warn(&format!(
+            "the fit stopped before its gradient was {:.1e}; raise hyperparameters.max_iterations or l2",
+            experiment.hyperparameters.tolerance
+        ));
+    }
+}

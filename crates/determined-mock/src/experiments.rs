@@ -246,7 +246,7 @@ fn upsert(world: &mut World, request: &Request, external: &str) -> Reply {
         id
     });
     let found = &world.experiments[&id];
-    Reply::ok(json!({"experiment": describe(found), "config": found.config, "warnings": []}))
+    Reply::ok(json!({"experiment": describe(found), "config": found.config}))
 }
 
 fn list(world: &World, request: &Request) -> Reply {

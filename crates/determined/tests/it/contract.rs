@@ -1,10 +1,14 @@
 //! Our requests, and the mock's answers, against the published description of the
 //! API and against what the Python SDK was recorded to send.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use determined::{Best, Client, NewModel, NewVersion};
+use determined::{
+    Best, CheckpointStore, Client, MetricGroup, NewModel, NewVersion, TaskEnvironment, Trial,
+    TrialState,
+};
 use determined_mock::{MockMaster, Request};
 use serde_json::{Value, json};
 
@@ -67,6 +71,65 @@ async fn everything(master: &MockMaster, client: &Client) {
         .download(&checkpoint, &dir.path().join("c"))
         .await
         .unwrap();
+    everything_of_trials(master, client).await;
+}
+
+/// Every call of a trial, once.
+async fn everything_of_trials(master: &MockMaster, client: &Client) {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = json!({"type": "directory", "container_path": dir.path()});
+    let files = BTreeMap::from([("model.onnx".to_owned(), b"graph".to_vec())]);
+    let metrics = BTreeMap::from([("accuracy".to_owned(), 0.9), ("bad".to_owned(), f64::NAN)]);
+    let mut new = new_experiment();
+    new.config["checkpoint_storage"] = storage;
+
+    let managed = client.create_experiment(&new).await.unwrap().experiment;
+    let context = tempfile::tempdir().unwrap();
+    let command = master.start_task(managed.id, context.path());
+    let task = TaskEnvironment::from_variables(|name| {
+        let mut set = command.get_envs();
+        let found = set.find(|(key, _)| *key == name)?.1?;
+        Some(found.to_str().unwrap().to_owned())
+    });
+    let task = task.unwrap();
+    let store = CheckpointStore::of_task(&task).unwrap();
+    let inside = Client::new(task.settings.clone()).unwrap();
+    let mut trial = Trial::of_task(inside, &task);
+    trial.prepare(store.config()).await.unwrap();
+    assert!(!trial.is_preempted_now().await.unwrap());
+    trial.report_status("training").await.unwrap();
+    trial.report_progress(0.5).await.unwrap();
+    for group in [MetricGroup::Training, MetricGroup::Validation] {
+        trial.report_metrics(group, 1, &metrics).await.unwrap();
+    }
+    let checkpoint = store.write(&files, 1, serde_json::Map::new()).unwrap();
+    trial.report_checkpoint(&checkpoint).await.unwrap();
+    let saved = client.checkpoint(&checkpoint.uuid).await.unwrap();
+    assert_eq!(saved.resources, checkpoint.resources);
+    assert_eq!(saved.training.searcher_metric, Some(0.9));
+    trial.report_invalid_hyperparameters().await.unwrap();
+    master.world().preempt = true;
+    trial.preempted().await.unwrap();
+    trial.acknowledge_preemption().await.unwrap();
+
+    let outside = client.ensure_detached_experiment("job-2", &new.config);
+    let outside = outside.await.unwrap();
+    let hparams = serde_json::Map::new();
+    let start = client.start_detached_trial(outside.id, "job-2", &hparams);
+    let (trial, resumed) = start.await.unwrap();
+    assert_eq!(resumed.latest_checkpoint, None);
+    trial.report_state(TrialState::Running).await.unwrap();
+    trial.heartbeat().await.unwrap();
+    trial.report_checkpoint(&checkpoint).await.unwrap_err();
+    let checkpoint = store.write(&files, 1, hparams.clone()).unwrap();
+    trial.report_checkpoint(&checkpoint).await.unwrap();
+    // A later start resumes there, and the earlier one is heard no longer.
+    let start = client.start_detached_trial(outside.id, "job-2", &hparams);
+    let (later, resumed) = start.await.unwrap();
+    assert_eq!(resumed.latest_checkpoint, Some(checkpoint.uuid));
+    let refused = trial.report_metrics(MetricGroup::Training, 1, &metrics);
+    assert!(refused.await.unwrap_err().to_string().contains("run id"));
+    later.report_state(TrialState::Completed).await.unwrap();
 }
 
 /// The operation that a request means, by its method and path template.
@@ -198,7 +261,7 @@ async fn requests_and_answers_are_as_the_api_describes() {
 }
 
 /// What we send and the SDK does not, with the reason.
-const OURS: [(&str, &[&str]); 5] = [
+const OURS: [(&str, &[&str]); 8] = [
     // Finding the own earlier experiment: the newest first, without archived ones,
     // by page.
     (
@@ -212,6 +275,21 @@ const OURS: [(&str, &[&str]); 5] = [
     // The SDK has no way to start a paused experiment or get a version by number.
     ("POST /api/v1/experiments/{id}/activate", &[]),
     ("GET /api/v1/models/{name}/versions/{version}", &[]),
+    // The names of the description, where the SDK writes them in another way, and
+    // what the description demands beside them.
+    (
+        "GET /api/v1/allocations/{allocation_id}/signals/preemption",
+        &["timeoutSeconds"],
+    ),
+    (
+        "POST /api/v1/trials/{trial_id}/progress",
+        &["trialId", "isRaw"],
+    ),
+    // Not in the recording, as nothing was preempted.
+    (
+        "POST /api/v1/allocations/{allocation_id}/signals/ack_preemption",
+        &["allocationId"],
+    ),
 ];
 
 fn fits(route: &str, request: &Request) -> bool {

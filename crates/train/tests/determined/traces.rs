@@ -7,11 +7,13 @@ use std::path::PathBuf;
 use determined_mock::Request;
 use serde_json::{Value, json};
 
+use crate::own::Own;
 use crate::support::Case;
 
 /// What we send and the SDK does not: finding the own earlier experiment, starting
-/// it, resuming a log, and a version's name and notes in the request that makes it.
-const OURS: [(&str, &[&str]); 4] = [
+/// it, resuming a log, and a version's name and notes in the request that makes it;
+/// of a trial, names as the description has them, and a preemption.
+const OURS: [(&str, &[&str]); 7] = [
     (
         "GET /api/v1/experiments",
         &["sortBy", "orderBy", "archived", "limit"],
@@ -19,6 +21,18 @@ const OURS: [(&str, &[&str]); 4] = [
     ("GET /api/v1/trials/{trial_id}/logs", &["timestampAfter"]),
     ("POST /api/v1/models/{name}/versions", &["name", "notes"]),
     ("POST /api/v1/experiments/{id}/activate", &[]),
+    (
+        "GET /api/v1/allocations/{allocation_id}/signals/preemption",
+        &["timeoutSeconds"],
+    ),
+    (
+        "POST /api/v1/trials/{trial_id}/progress",
+        &["trialId", "isRaw"],
+    ),
+    (
+        "POST /api/v1/allocations/{allocation_id}/signals/ack_preemption",
+        &["allocationId"],
+    ),
 ];
 
 fn fits(route: &str, request: &Request) -> bool {
@@ -55,6 +69,20 @@ fn unknown(routes: &[Value], request: &Request) -> Vec<String> {
     names.map(|name| format!("{what}: {name}")).collect()
 }
 
+/// The requests of trainings with this program, on the cluster and detached.
+fn trials() -> Vec<Request> {
+    let own = Own::new();
+    let mut child = own.start(&[]);
+    own.wait_for("RUNNING", &mut child);
+    own.master.world().preempt = true;
+    own.task();
+    own.task();
+    own.published(&child.wait_with_output().unwrap());
+    let detached = Own::new();
+    detached.published(&detached.command(&["--detached"]).output().unwrap());
+    [own.master.requests(), detached.master.requests()].concat()
+}
+
 #[test]
 #[ignore = "needs ../shared (or SHARED_DIR)"]
 fn requests_are_those_that_the_sdk_was_recorded_to_send() {
@@ -79,10 +107,11 @@ fn requests_are_those_that_the_sdk_was_recorded_to_send() {
         .archived = true;
     case.again();
     case.succeeds(&["--fork"]);
-    let requests = case.master.requests();
+    let mut requests = case.master.requests();
+    requests.extend(trials());
     let problems: Vec<String> = requests.iter().flat_map(|r| unknown(routes, r)).collect();
     assert!(problems.is_empty(), "{}", problems.join("\n"));
-    assert!(requests.len() > 25, "{}", requests.len());
+    assert!(requests.len() > 60, "{}", requests.len());
     // The check itself finds what is wrong.
     let mut wrong = requests[0].clone();
     wrong.body["pasword"] = json!(1);

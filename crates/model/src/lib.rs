@@ -31,11 +31,11 @@ pub use self::image::{ImageError, ImageInput, MAX_PIXELS, Resampling};
 pub use digest::{Digest, ParseDigestError};
 pub use info::{InfoError, MODEL_INFO_FILE, ModelInfo};
 pub use manifest::{
-    BackboneOrigin, ColumnReference, Datatype, FORMAT, FORMAT_VERSION, FileEntry, Manifest,
-    Preprocessing, Provenance, Task, TensorSignature,
+    BackboneOrigin, Datatype, FORMAT, FORMAT_VERSION, FileEntry, Manifest, Preprocessing,
+    Provenance, Task, TensorSignature,
 };
 pub use package::{
-    GRAPH_FILE, MANIFEST_FILE, Package, PackageError, TOKENIZER_FILE, write_package,
+    GRAPH_FILE, MANIFEST_FILE, Package, PackageError, REFERENCE_FILE, TOKENIZER_FILE, write_package,
 };
 pub use session::{Input, Lane, Session, SessionError, Tensor};
 pub use table::{Cell, CellError, Column, ColumnKind, RowError, Table, is_missing};

@@ -52,9 +52,6 @@ pub struct Manifest {
     pub metrics: BTreeMap<String, f64>,
     /// Everything needed to make this model again.
     pub provenance: Provenance,
-    /// What the training data looked like, for monitoring.
-    #[serde(default)]
-    pub reference: Vec<ColumnReference>,
     /// Every other file of the package.
     pub files: BTreeMap<String, FileEntry>,
 }
@@ -142,27 +139,6 @@ pub struct BackboneOrigin {
     /// The licence of its weights as an SPDX expression, where it is stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
-}
-
-/// What one column of the training data looked like.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ColumnReference {
-    /// The column's name.
-    pub name: String,
-    /// Rows in the training data.
-    pub rows: usize,
-    /// Rows without a value.
-    pub missing: usize,
-    /// Eleven quantiles of a numeric column, 0 % to 100 % in steps of 10 %.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub deciles: Vec<f64>,
-    /// Mean and standard deviation of a numeric column.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub moments: Option<[f64; 2]>,
-    /// Rows of each category, in the order of the column's categories.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub counts: Vec<usize>,
 }
 
 /// Size and content of one file of a package.

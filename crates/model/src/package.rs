@@ -20,6 +20,9 @@ pub const GRAPH_FILE: &str = "model.onnx";
 /// `tokenizers` library.
 pub const TOKENIZER_FILE: &str = "tokenizer.json";
 
+/// What the model was trained on, by which serve tells outliers and drift.
+pub const REFERENCE_FILE: &str = "reference.json";
+
 /// A model package whose every file has been verified.
 #[derive(Debug)]
 pub struct Package {
@@ -29,6 +32,8 @@ pub struct Package {
     pub graph: Vec<u8>,
     /// The verified bytes of `tokenizer.json`, where there is one.
     pub tokenizer: Option<Vec<u8>>,
+    /// The verified bytes of `reference.json`, where there is one.
+    pub reference: Option<Vec<u8>>,
 }
 
 /// Why a directory is not accepted as a model package.
@@ -128,12 +133,13 @@ impl Package {
             return Err(PackageError::NoDirectory(dir.to_owned()));
         }
         let manifest = read_manifest(&dir.join(MANIFEST_FILE))?;
-        let (mut graph, mut tokenizer) = (None, None);
+        let (mut graph, mut tokenizer, mut reference) = (None, None, None);
         for (name, entry) in &manifest.files {
             let content = read_verified(dir, name, entry)?;
             match name.as_str() {
                 GRAPH_FILE => graph = Some(content),
                 TOKENIZER_FILE => tokenizer = Some(content),
+                REFERENCE_FILE => reference = Some(content),
                 _ => {}
             }
         }
@@ -142,6 +148,7 @@ impl Package {
             manifest,
             graph,
             tokenizer,
+            reference,
         })
     }
 

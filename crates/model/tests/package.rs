@@ -34,7 +34,6 @@ fn manifest() -> Manifest {
         }),
         metrics: BTreeMap::from([("accuracy".to_owned(), 0.1 + 0.2)]),
         provenance: Provenance::default(),
-        reference: Vec::new(),
         files: BTreeMap::new(),
     }
 }

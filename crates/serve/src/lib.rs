@@ -15,6 +15,7 @@ mod input;
 mod json;
 mod metrics;
 mod models;
+mod monitor;
 mod oip;
 mod predict;
 mod problem;

@@ -9,10 +9,12 @@ use prometheus::{
 };
 
 mod model;
+mod monitor;
 
 use crate::models::Entry;
 use model::ModelMetrics;
 pub(crate) use model::{MetricKind, ModelMetric};
+pub(crate) use monitor::{MonitorSeries, Watched};
 
 /// From the time of a tiny model to the limit of a patient client, in seconds.
 const BUCKETS: [f64; 13] = [
@@ -37,6 +39,7 @@ pub(crate) struct Metrics {
     feedback: CounterVec,
     reward: GaugeVec,
     of_model: ModelMetrics,
+    monitor: MonitorSeries,
 }
 
 impl Metrics {
@@ -83,6 +86,7 @@ impl Metrics {
         registry.register(Box::new(waiting.clone()))?;
         registry.register(Box::new(model.clone()))?;
         Ok(Self {
+            monitor: MonitorSeries::register(&registry)?,
             registry,
             requests,
             seconds,
@@ -94,6 +98,11 @@ impl Metrics {
             reward,
             of_model: ModelMetrics::new(labels),
         })
+    }
+
+    /// Where monitors count.
+    pub(crate) fn monitor(&self) -> MonitorSeries {
+        self.monitor.clone()
     }
 
     /// Counts one answered request.

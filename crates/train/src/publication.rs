@@ -11,11 +11,11 @@ use model::{
 use serde::Serialize;
 
 use crate::data::Target;
+use crate::graph;
 use crate::job::{Job, TRAINED_BY};
 use crate::metrics::Metrics;
 use crate::progress::step;
 use crate::report::Report;
-use crate::{graph, reference};
 
 /// The package's directory in `/pfs/out`.
 pub(crate) const PACKAGE: &str = "model";
@@ -128,9 +128,9 @@ pub(crate) fn manifest(report: &Report<'_>) -> Result<Manifest> {
         experiment,
         texts,
         data,
-        split,
         fitted,
         evaluation,
+        ..
     } = report;
     let labels = match &data.target {
         Target::Classes { labels, .. } => labels.clone(),
@@ -154,7 +154,6 @@ pub(crate) fn manifest(report: &Report<'_>) -> Result<Manifest> {
             backbone: None,
             trained_by: TRAINED_BY.to_owned(),
         },
-        reference: reference::describe(&data.table, &data.columns, &split.training),
         task: data.task(),
         // `write_package` fills in the rest.
         format: String::new(),

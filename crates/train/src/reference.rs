@@ -1,9 +1,57 @@
-//! What the training rows look like, for monitoring what is served later.
+//! What the training rows look like: for the report, and for monitoring what is
+//! served later.
 
-use model::{Column, ColumnKind, ColumnReference, Table};
+use anyhow::{Context, Result};
+use model::{Column, ColumnKind, Table};
+use monitor::{Kind, Measure, Reference};
 use ndarray::{Array2, ArrayView1, Axis};
 
 use crate::local::{moments, sorted};
+
+/// What one column of the training data looked like.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ColumnReference {
+    /// Rows in the training data.
+    pub(crate) rows: usize,
+    /// Rows without a value.
+    pub(crate) missing: usize,
+    /// Eleven quantiles of a numeric column, 0 % to 100 % in steps of 10 %.
+    pub(crate) deciles: Vec<f64>,
+    /// Mean and standard deviation of a numeric column.
+    pub(crate) moments: Option<[f64; 2]>,
+    /// Rows of each category, in the order of the column's categories.
+    pub(crate) counts: Vec<usize>,
+}
+
+/// The file by which serve tells outliers and drift of rows of `table`, as they
+/// were in the rows at `training` of `columns`.
+pub(crate) fn of_rows(table: &Table, columns: &Array2<f32>, training: &[usize]) -> Result<Vec<u8>> {
+    let kind = |column: &Column| match &column.kind {
+        ColumnKind::Numeric => Kind::Numeric,
+        ColumnKind::Categorical { categories } => Kind::Categorical(categories.len()),
+    };
+    let features = table.columns.iter();
+    let features: Vec<_> = features
+        .map(|column| (column.name.clone(), kind(column)))
+        .collect();
+    let rows = columns.select(Axis(0), training);
+    file(&features, Measure::Highest, &rows)
+}
+
+/// As [`of_rows()`], for embeddings, shape `[examples, dimensions]`.
+pub(crate) fn of_embeddings(vectors: &Array2<f32>) -> Result<Vec<u8>> {
+    let names = 0..vectors.ncols();
+    let features: Vec<_> = names.map(|at| (at.to_string(), Kind::Numeric)).collect();
+    file(&features, Measure::RootMeanSquare, vectors)
+}
+
+fn file(features: &[(String, Kind)], measure: Measure, rows: &Array2<f32>) -> Result<Vec<u8>> {
+    let rows: Vec<f32> = rows.iter().copied().collect();
+    let reference = Reference::describe(features, measure, &rows);
+    reference
+        .write()
+        .context("cannot describe the training rows for monitoring")
+}
 
 /// Describes every column of `columns`, the graph's input for all rows, in the
 /// rows at `training`.
@@ -24,7 +72,6 @@ pub(crate) fn describe(
 fn describe_column(column: &Column, values: ArrayView1<'_, f32>) -> ColumnReference {
     let present = sorted(values);
     let mut reference = ColumnReference {
-        name: column.name.clone(),
         rows: values.len(),
         missing: values.len() - present.len(),
         deciles: Vec::new(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
+use model::REFERENCE_FILE;
 
 use crate::data::{self, Dataset, Split, Target, Texts};
 use crate::evaluation::evaluate;
@@ -13,7 +14,7 @@ use crate::progress::{step, warn};
 use crate::publication::{self, Published};
 use crate::report::Report;
 use crate::run::counted;
-use crate::{TrainingOptions, graph};
+use crate::{TrainingOptions, graph, reference};
 
 /// Reads the table.
 pub(crate) fn read(options: &TrainingOptions, experiment: &Experiment) -> Result<Texts> {
@@ -59,6 +60,7 @@ pub(crate) fn train<'a>(
         fitted: &fitted,
         evaluation: &evaluation,
     };
+    let reference = reference::of_rows(&data.table, &data.columns, &split.training)?;
     Ok(Published {
         manifest: publication::manifest(&report)?,
         page: report.page().context("cannot draw the report")?,
@@ -66,7 +68,7 @@ pub(crate) fn train<'a>(
         learned: learned(&fitted, &split),
         metrics: evaluation.metrics,
         job,
-        more: BTreeMap::new(),
+        more: BTreeMap::from([(REFERENCE_FILE.to_owned(), reference)]),
     })
 }
 

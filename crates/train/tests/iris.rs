@@ -100,17 +100,17 @@ fn the_documents_agree_with_each_other_and_the_job() {
         provenance.trained_by,
         concat!("train ", env!("CARGO_PKG_VERSION"))
     );
-    assert_eq!(manifest.reference.len(), 4);
-    assert_eq!(
-        (
-            manifest.reference[0].rows,
-            manifest.reference[0].deciles.len()
-        ),
-        (120, 11)
-    );
+    let reference = pfs.package().reference.unwrap();
+    let reference = monitor::Reference::read(&reference).unwrap();
+    assert_eq!((reference.rows, reference.features.len()), (120, 4));
     assert_eq!(
         manifest.files.keys().collect::<Vec<_>>(),
-        ["metrics.json", "model.onnx", "report.html"]
+        [
+            "metrics.json",
+            "model.onnx",
+            "reference.json",
+            "report.html"
+        ]
     );
 }
 

@@ -9,6 +9,7 @@ use model::Digest;
 use super::catalog::{Chosen, Entry, State};
 use super::folder::{Found, is_package, scan};
 use super::unit::{Model, Unit};
+use crate::monitor::Watch;
 use crate::predict::Predictor;
 use crate::seldon::Overrides;
 
@@ -45,13 +46,13 @@ impl Source {
         !self.is_repository && found.folder == self.root
     }
 
-    /// Loads a package and predicts once with it.
+    /// Loads a package, predicts once with it, and watches its requests.
     ///
     /// # Errors
     ///
     /// When it is damaged, cannot be served, or is not what the deployment asks
     /// for.
-    pub(super) fn load(&self, found: &Found) -> Result<Unit> {
+    pub(super) fn load(&self, found: &Found, watch: &Watch) -> Result<Unit> {
         let folder = &found.folder;
         let sole = self.is_sole(found);
         ensure!(
@@ -60,7 +61,7 @@ impl Source {
              give the folder of one as --model",
             self.root.display()
         );
-        let mut predictor = Predictor::load(folder, self.digest)?;
+        let mut predictor = Predictor::load(folder, self.digest, watch)?;
         if let Some(name) = &found.name {
             predictor.name.clone_from(name);
         }

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use anyhow::Result;
 
+use crate::monitor::Watch;
 use crate::problem::Problem;
 use folder::{Found, Stamp};
 
@@ -24,7 +25,7 @@ pub(crate) use unit::{Echo, Unit};
 /// The models of the server.
 #[derive(Debug)]
 pub(crate) struct Models {
-    source: Option<Source>,
+    source: Option<(Source, Watch)>,
     chosen: Chosen,
     /// `None` until the start is over.
     catalog: RwLock<Option<Arc<Catalog>>>,
@@ -33,11 +34,11 @@ pub(crate) struct Models {
 }
 
 impl Models {
-    /// Those of `source`, of which none is loaded yet.
-    pub(crate) fn new(source: Source) -> Self {
+    /// Those of `source`, of which none is loaded yet; their requests are watched.
+    pub(crate) fn new(source: Source, watch: Watch) -> Self {
         Self {
             chosen: source.chosen.clone(),
-            source: Some(source),
+            source: Some((source, watch)),
             catalog: RwLock::default(),
             turn: Mutex::default(),
         }
@@ -96,13 +97,13 @@ impl Models {
     /// When the only package cannot be served; of several, those that cannot are
     /// told in the log and in the index.
     pub(crate) fn open(&self, load: bool) -> Result<()> {
-        let Some(source) = &self.source else {
+        let Some((source, watch)) = &self.source else {
             return Ok(());
         };
         let _turn = self.turn();
         let mut entries = Vec::new();
         for found in load.then(|| source.found()).into_iter().flatten() {
-            match source.load(&found) {
+            match source.load(&found, watch) {
                 Ok(unit) => entries.push(Entry::ready(&found, unit)),
                 Err(error) if source.is_sole(&found) || source.digest.is_some() => {
                     return Err(error);
@@ -122,7 +123,7 @@ impl Models {
     /// one stays as it was.
     pub(crate) fn load(&self, asked: &str) -> Result<(), Problem> {
         let none = || Problem::NotFound(format!("there is no package of a model {asked:?}"));
-        let source = self.source.as_ref().ok_or_else(none)?;
+        let (source, _) = self.source.as_ref().ok_or_else(none)?;
         let _turn = self.turn();
         let own = (self.chosen.alias.as_deref() == Some(asked)).then(|| self.default().ok());
         let name = own
@@ -137,7 +138,7 @@ impl Models {
                 source.root.display()
             )));
         }
-        match self.refresh(source, &all, &found) {
+        match self.refresh(&all, &found) {
             None => Ok(()),
             Some(error) => Err(Problem::BadData(format!(
                 "cannot load {asked:?}: {error:#}"
@@ -171,7 +172,7 @@ impl Models {
     /// Loads what is new or has changed since the last look and has come to rest,
     /// and lets go what has vanished.
     pub(crate) fn look(&self) {
-        let (Some(source), Ok(catalog)) = (&self.source, self.catalog()) else {
+        let (Some((source, _)), Ok(catalog)) = (&self.source, self.catalog()) else {
             return;
         };
         let mut seen = self.turn();
@@ -200,19 +201,20 @@ impl Models {
             self.replace(entries);
         }
         if !due.is_empty() {
-            self.refresh(source, &due, &found);
+            self.refresh(&due, &found);
         }
     }
 
     /// Loads `all` and puts them in their places in the `order` of what was found;
     /// gives the last that failed.
-    fn refresh(&self, source: &Source, all: &[Found], order: &[Found]) -> Option<anyhow::Error> {
+    fn refresh(&self, all: &[Found], order: &[Found]) -> Option<anyhow::Error> {
+        let (source, watch) = self.source.as_ref()?;
         let catalog = self.catalog().ok()?;
         let mut entries = catalog.entries.clone();
         let mut failure = None;
         for found in all {
             let before = catalog.of(&found.folder);
-            let entry = match source.load(found) {
+            let entry = match source.load(found, watch) {
                 Ok(unit) => {
                     let (model, version, digest) = (unit.name(), unit.version(), unit.digest());
                     tracing::info!(model, version, digest, "loaded");

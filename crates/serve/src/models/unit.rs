@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::monitor::Monitor;
 use crate::predict::Predictor;
 use crate::{oip, seldon};
 
@@ -72,6 +73,14 @@ impl Unit {
         match self {
             Self::Echo(_) => Echo::VERSION,
             Self::Package(model) => &model.predictor.version,
+        }
+    }
+
+    /// What watches the requests, if anything.
+    pub(crate) fn monitor(&self) -> Option<&Monitor> {
+        match self {
+            Self::Echo(_) => None,
+            Self::Package(model) => model.predictor.monitor.as_ref(),
         }
     }
 

@@ -1,11 +1,17 @@
 //! Between the messages of gRPC and requests and replies.
 
+use std::collections::HashMap;
+
+use serde_json::Value;
+
 use super::output::OutputTensor;
 use super::reply::Reply;
 use super::request::{InferRequest, Input, RequestedOutput};
 use crate::json::{Object, Scalar};
+use crate::monitor::Outlier;
 use crate::problem::Problem;
 use crate::proto::inference as pb;
+use pb::infer_parameter::ParameterChoice;
 use pb::model_infer_request::InferInputTensor;
 use pb::model_infer_response::InferOutputTensor;
 
@@ -107,6 +113,7 @@ pub(super) fn response(reply: &Reply<'_>, raw: bool) -> Result<pb::ModelInferRes
         model_name: reply.model_name.to_owned(),
         model_version: reply.model_version.to_owned(),
         id: reply.id.unwrap_or_default().to_owned(),
+        parameters: reply.outlier.map(parameters).unwrap_or_default(),
         ..Default::default()
     };
     for tensor in &reply.outputs {
@@ -120,6 +127,20 @@ pub(super) fn response(reply: &Reply<'_>, raw: bool) -> Result<pb::ModelInferRes
         message.outputs.push(described(tensor, contents)?);
     }
     Ok(message)
+}
+
+fn parameters(outlier: Outlier) -> HashMap<String, pb::InferParameter> {
+    let parameter = |(name, value): (String, Value)| {
+        let choice = match value {
+            Value::Bool(value) => Some(ParameterChoice::BoolParam(value)),
+            value => value.as_f64().map(ParameterChoice::DoubleParam),
+        };
+        let parameter = pb::InferParameter {
+            parameter_choice: choice,
+        };
+        (name, parameter)
+    };
+    outlier.tags().into_iter().map(parameter).collect()
 }
 
 fn described(

@@ -1,5 +1,7 @@
 //! The binary tensor extension: JSON, and behind it tensors as raw bytes.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -110,6 +112,8 @@ struct InferReply<'a> {
     model_version: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameters: Option<BTreeMap<String, Value>>,
     outputs: Vec<TensorReply<'a>>,
 }
 
@@ -167,6 +171,7 @@ pub(super) fn write(reply: &Reply<'_>, request: &InferRequest<'_>) -> Result<Bod
         model_name: reply.model_name,
         model_version: reply.model_version,
         id: reply.id,
+        parameters: reply.outlier.map(|outlier| outlier.tags().into()),
         outputs,
     };
     let mut bytes = serde_json::to_vec(&reply).map_err(|error| bad(error.to_string()))?;

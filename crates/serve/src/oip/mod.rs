@@ -49,10 +49,11 @@ fn infer<T>(
     write: impl FnOnce(&Reply<'_>) -> Result<T, Problem>,
 ) -> Result<(usize, T), Problem> {
     request::check_parameters(request.parameters.as_ref())?;
-    let reply = |outputs| Reply {
+    let reply = |outputs, outlier| Reply {
         model_name: unit.name(),
         model_version: unit.version(),
         id: request.id.as_deref(),
+        outlier,
         outputs,
     };
     match unit {
@@ -62,11 +63,11 @@ fn infer<T>(
             let features = inputs::features(predictor, &request.inputs)?;
             let prediction = predictor.predict(lane, features)?;
             let outputs = reply::tensors(predictor, &prediction, &chosen);
-            Ok((prediction.rows, write(&reply(outputs))?))
+            Ok((prediction.rows, write(&reply(outputs, prediction.outlier))?))
         }
         Unit::Echo(_) => {
             let outputs = echo::outputs(request)?;
-            Ok((1, write(&reply(outputs))?))
+            Ok((1, write(&reply(outputs, None))?))
         }
     }
 }

@@ -4,6 +4,7 @@ use super::datatype::Datatype;
 use super::output::{Data, OutputTensor};
 use super::request::{RequestedOutput, check_parameters};
 use crate::json::Object;
+use crate::monitor::Outlier;
 use crate::predict::{Prediction, Predictor};
 use crate::problem::Problem;
 use model::Task;
@@ -72,6 +73,8 @@ pub(super) struct Reply<'a> {
     pub(super) model_name: &'a str,
     pub(super) model_version: &'a str,
     pub(super) id: Option<&'a str>,
+    /// What the request looks like beside the training rows, where it is watched.
+    pub(super) outlier: Option<Outlier>,
     pub(super) outputs: Vec<OutputTensor<'a>>,
 }
 

@@ -15,6 +15,7 @@ use super::answer;
 use super::extension::Body;
 use crate::app::App;
 use crate::models::{Entry, State, Unit};
+use crate::monitor::Monitor;
 use crate::problem::Problem;
 use crate::{http, json};
 
@@ -36,6 +37,8 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/v2/models/{model}", get(metadata))
         .route("/v2/models/{model}/versions/{version}", get(metadata))
         .route("/v2/models/{model}/ready", get(model_ready))
+        .route("/v2/models/{model}/stats", get(stats))
+        .route("/v2/models/{model}/versions/{version}/stats", get(stats))
         .route(
             "/v2/models/{model}/versions/{version}/ready",
             get(model_ready),
@@ -79,6 +82,18 @@ async fn model_ready(
         }
         Err(error) => problem(&error),
     }
+}
+
+/// In the shape of Triton's statistics extension, with figures of our own.
+async fn stats(extract::State(app): extract::State<Arc<App>>, path: RawPathParams) -> Response {
+    let unit = match of_path(&app, &path) {
+        Ok(unit) => unit,
+        Err(error) => return problem(&error),
+    };
+    let monitoring = unit.monitor().map(Monitor::figures);
+    let (name, version) = (unit.name(), unit.version());
+    let stats = json!({"name": name, "version": version, "monitoring": monitoring});
+    http::json(StatusCode::OK, &json!({"model_stats": [stats]}))
 }
 
 async fn infer(

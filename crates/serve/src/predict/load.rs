@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use model::{
-    Digest, Package, PackageError, Preprocessing, Session, SessionError, Task, TensorSignature,
-    Tokenizer,
+    Digest, Package, PackageError, Preprocessing, REFERENCE_FILE, Session, SessionError, Task,
+    TensorSignature, Tokenizer,
 };
+use monitor::{Measure, Reference, ReferenceError};
 
 use super::predictor::Predictor;
 use super::takes::{PredictError, Takes};
+use crate::monitor::{Monitor, Watch};
 
 /// Why a model cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +18,12 @@ pub(crate) enum LoadError {
     /// The package is not whole, not readable, or not the one asked for.
     #[error(transparent)]
     Package(#[from] PackageError),
+    /// The statistics of the training data are not what they should be.
+    #[error("{REFERENCE_FILE}: {0}")]
+    Reference(#[from] ReferenceError),
+    /// No thread can be had that tests for drift.
+    #[error("cannot watch the requests: {0}")]
+    Monitor(#[from] std::io::Error),
     /// The graph cannot be loaded.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -36,18 +44,18 @@ pub(crate) enum LoadError {
 
 impl Predictor {
     /// Loads the package in `dir`, which must have the digest `pin` if there is
-    /// one, and predicts once with it.
+    /// one, predicts once with it, and watches its requests.
     ///
     /// # Errors
     ///
     /// When the package is not whole, its graph does not run, or description and
     /// graph disagree.
-    pub(crate) fn load(dir: &Path, pin: Option<Digest>) -> Result<Self, LoadError> {
+    pub(crate) fn load(dir: &Path, pin: Option<Digest>, watch: &Watch) -> Result<Self, LoadError> {
         let Package {
             manifest,
             graph,
             tokenizer,
-            ..
+            reference,
         } = match pin {
             Some(digest) => Package::open_pinned(dir, digest)?,
             None => Package::open(dir)?,
@@ -65,10 +73,16 @@ impl Predictor {
             Task::Classification => "probabilities",
             Task::Regression => "prediction",
         };
-        let output = find(manifest.outputs, wanted).map_err(unsupported)?;
-        let outputs = std::slice::from_ref(&output);
-        let session = Session::open(graph, &manifest.inputs, outputs)?;
-        let predictor = Self {
+        let mut outputs = vec![find(&manifest.outputs, wanted).map_err(unsupported)?];
+        let reference = reference.map(|file| Reference::read(&file)).transpose()?;
+        let reference = reference.filter(|_| watch.requests > 0);
+        if let Some(reference) = &reference {
+            let embedding = check_reference(reference, &takes, &manifest.outputs);
+            outputs.extend(embedding.map_err(unsupported)?);
+        }
+        let session = Session::open(graph, &manifest.inputs, &outputs)?;
+        let output = outputs.swap_remove(0);
+        let mut predictor = Self {
             digest: manifest.digest,
             task: manifest.task,
             target: manifest.target,
@@ -77,6 +91,7 @@ impl Predictor {
             inputs: manifest.inputs,
             output,
             session,
+            monitor: None,
             name: name.clone(),
             version: version.clone(),
         };
@@ -88,6 +103,10 @@ impl Predictor {
             return Err(unsupported(format!(
                 "for one {one} the graph gives {wanted:?} of shape [{rows}, {found}], the description says [1, {width}]"
             )));
+        }
+        if let Some(reference) = reference {
+            let model = (name.as_str(), version.as_str());
+            predictor.monitor = Some(Monitor::start(model, reference, watch)?);
         }
         Ok(predictor)
     }
@@ -129,7 +148,36 @@ fn width_of(task: Task, labels: &[String]) -> Result<usize, String> {
     }
 }
 
-fn find(signatures: Vec<TensorSignature>, name: &str) -> Result<TensorSignature, String> {
-    let found = signatures.into_iter().find(|s| s.name == name);
-    found.ok_or_else(|| format!("it has no output {name:?}"))
+fn find(signatures: &[TensorSignature], name: &str) -> Result<TensorSignature, String> {
+    let found = signatures.iter().find(|s| s.name == name);
+    found
+        .cloned()
+        .ok_or_else(|| format!("it has no output {name:?}"))
+}
+
+/// The graph's output that is watched, where it is not the input.
+fn check_reference(
+    reference: &Reference,
+    takes: &Takes,
+    outputs: &[TensorSignature],
+) -> Result<Option<TensorSignature>, String> {
+    let described = reference.features.len();
+    let (width, embedding) = match takes {
+        Takes::Table(table) => (table.columns.len(), None),
+        Takes::Pictures(_) | Takes::Texts(_) => {
+            let embedding = find(outputs, "embedding")?;
+            let width = embedding.shape.last().copied().map(usize::try_from);
+            (
+                width.and_then(Result::ok).unwrap_or_default(),
+                Some(embedding),
+            )
+        }
+    };
+    let by_row = reference.measure == Measure::Highest;
+    if width != described || by_row != embedding.is_none() {
+        return Err(format!(
+            "{REFERENCE_FILE} describes {described} features, the model has {width}"
+        ));
+    }
+    Ok(embedding)
 }

@@ -2,6 +2,8 @@
 
 use model::{Digest, Lane, Session, SessionError, Task, Tensor, TensorSignature};
 
+use crate::monitor::{Monitor, Outlier};
+
 use super::features::Features;
 use super::takes::{PredictError, Takes};
 
@@ -26,6 +28,8 @@ pub(crate) struct Predictor {
     pub(crate) inputs: Vec<TensorSignature>,
     /// The graph's output, shape `[-1, classes]` or `[-1, 1]`.
     pub(crate) output: TensorSignature,
+    /// What watches the requests, if anything.
+    pub(crate) monitor: Option<Monitor>,
     pub(super) session: Session,
 }
 
@@ -38,6 +42,10 @@ pub(crate) struct Prediction {
     pub(crate) width: usize,
     /// The values, row by row.
     pub(crate) values: Vec<f32>,
+    /// The embeddings, picture by picture or text by text, where they are watched.
+    pub(super) embeddings: Vec<f32>,
+    /// What the request looks like beside the training rows.
+    pub(crate) outlier: Option<Outlier>,
 }
 
 impl Predictor {
@@ -52,7 +60,18 @@ impl Predictor {
         lane: &Lane,
         features: Features,
     ) -> Result<Prediction, PredictError> {
-        self.infer(Some(lane), features)
+        let outlier = match (&self.monitor, &features) {
+            (Some(monitor), Features::Rows(rows)) => Some(monitor.request(rows)),
+            _ => None,
+        };
+        let mut prediction = self.infer(Some(lane), features)?;
+        prediction.outlier = match &self.monitor {
+            Some(monitor) if monitor.wants_embeddings() => {
+                Some(monitor.request(&prediction.embeddings))
+            }
+            _ => outlier,
+        };
+        Ok(prediction)
     }
 
     /// As [`Self::predict`], on all cores where there is no lane.
@@ -63,7 +82,7 @@ impl Predictor {
     ) -> Result<Prediction, PredictError> {
         let mut all = Prediction::default();
         self.takes.inputs(&self.inputs, features, |inputs| {
-            all.append(first(self.session.run_inputs(inputs, lane)?)?)
+            all.append(prediction(self.session.run_inputs(inputs, lane)?)?)
         })?;
         match all.values.iter().find(|value| !value.is_finite()) {
             Some(value) => Err(SessionError::Run(format!("it gave {value} for a row")).into()),
@@ -99,13 +118,16 @@ impl Prediction {
         }
         self.rows += part.rows;
         self.values.extend(part.values);
+        self.embeddings.extend(part.embeddings);
         Ok(())
     }
 }
 
-/// The only tensor of a run, which has the shape `[rows, width]`.
-fn first(tensors: Vec<Tensor>) -> Result<Prediction, SessionError> {
-    let tensor = tensors.into_iter().next();
+/// The first tensor of a run, which has the shape `[rows, width]`, and the
+/// embeddings in the second, where there is one.
+fn prediction(tensors: Vec<Tensor>) -> Result<Prediction, SessionError> {
+    let mut tensors = tensors.into_iter();
+    let (tensor, embeddings) = (tensors.next(), tensors.next());
     let tensor = tensor.ok_or_else(|| SessionError::Run("it gave no output".to_owned()))?;
     let &[rows, width] = tensor.shape.as_slice() else {
         let shape = tensor.shape;
@@ -117,5 +139,7 @@ fn first(tensors: Vec<Tensor>) -> Result<Prediction, SessionError> {
         rows,
         width,
         values: tensor.values,
+        embeddings: embeddings.map_or_else(Vec::new, |tensor| tensor.values),
+        outlier: None,
     })
 }

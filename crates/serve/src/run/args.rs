@@ -76,6 +76,24 @@ pub(super) struct Args {
     /// model failed", and the tag "emit": true adds a tag and three metrics.
     #[arg(long, env = "SERVE_ECHO", value_parser = BoolishValueParser::new())]
     pub(super) echo: bool,
+    /// Requests to a model that are tested together for drift; 0 turns this and
+    /// the outlier scores off.
+    #[arg(
+        long,
+        env = "SERVE_DETECT_BATCH_SIZE",
+        value_name = "N",
+        default_value = "200"
+    )]
+    pub(super) detect_batch_size: usize,
+    /// The probability with which requests like the training data may be called
+    /// drifted, in each test.
+    #[arg(
+        long,
+        env = "SERVE_DRIFT_LEVEL",
+        value_name = "P",
+        default_value = "0.05"
+    )]
+    pub(super) drift_level: f64,
     /// Where a --model that starts with /pfs/ lies.
     #[arg(long, env = "PFS_ROOT", value_name = "DIR", default_value = "/pfs")]
     pub(super) pfs: PathBuf,

@@ -19,6 +19,7 @@ use crate::grpc;
 use crate::http;
 use crate::metrics::Metrics;
 use crate::models::{Echo, Models};
+use crate::monitor::Watch;
 use crate::predict::Pool;
 use crate::seldon::Metadata;
 
@@ -122,7 +123,14 @@ async fn prepare(
         patience: settings.silence,
     };
     let models = match settings.source {
-        Some(source) => Models::new(source),
+        Some(source) => {
+            let watch = Watch {
+                requests: settings.detect_batch_size,
+                level: settings.drift_level,
+                series: counters.monitor(),
+            };
+            Models::new(source, watch)
+        }
         None => {
             let metadata = Metadata::echo(settings.overrides);
             Models::echo(settings.node.id.clone(), Echo { metadata })

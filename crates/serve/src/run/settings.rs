@@ -35,6 +35,10 @@ pub(super) struct Settings {
     pub(super) load_at_start: bool,
     /// Whether changes of the models' folder are followed.
     pub(super) watch: bool,
+    /// The requests of a window of the drift test; 0 watches nothing.
+    pub(super) detect_batch_size: usize,
+    /// How often such a test may be wrong.
+    pub(super) drift_level: f64,
     pub(super) http: SocketAddr,
     /// `None` when gRPC is turned off.
     pub(super) grpc: Option<SocketAddr>,
@@ -85,6 +89,11 @@ impl Settings {
         let silence = Duration::try_from_secs_f64(args.client_timeout)
             .with_context(|| format!("--client-timeout is {}", args.client_timeout))?;
         ensure!(
+            args.drift_level > 0.0 && args.drift_level < 1.0,
+            "--drift-level is {}, expected a probability between 0 and 1",
+            args.drift_level
+        );
+        ensure!(
             args.connections > 0,
             "--connections is 0, expected at least 1"
         );
@@ -109,6 +118,8 @@ impl Settings {
             },
             load_at_start: args.load_at_start,
             watch: args.watch,
+            detect_batch_size: args.detect_batch_size,
+            drift_level: args.drift_level,
             http: (args.host, http).into(),
             grpc: grpc.map(|port| (args.host, port).into()),
             metrics: (args.host, metrics).into(),

@@ -38,8 +38,11 @@ pub(super) fn predict(
         shape: vec![rows, prediction.width],
         cells: super::array::Cells::Single(prediction.values),
     };
-    let body = Body::of_array(form, names.to_vec(), array);
-    Ok((rows, body.into()))
+    let mut outcome = Outcome::from(Body::of_array(form, names.to_vec(), array));
+    if let Some(outlier) = prediction.outlier {
+        outcome.tags = outlier.tags().into_iter().collect();
+    }
+    Ok((rows, outcome))
 }
 
 fn rows(table: &Table, payload: Option<Payload<'_>>) -> Result<(Form, Vec<f32>), Problem> {

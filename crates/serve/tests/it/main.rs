@@ -17,6 +17,7 @@ mod lifecycle;
 mod media;
 mod metrics;
 mod models;
+mod monitor;
 mod oip;
 mod seldon;
 mod seldon_grpc;

@@ -109,7 +109,6 @@ fn publish_graph(
                 trained_by: TRAINED_BY.to_owned(),
                 ..Provenance::default()
             },
-            reference: Vec::new(),
             // `write_package` fills in the rest.
             format: String::new(),
             format_version: 0,

@@ -36,7 +36,6 @@ pub(super) fn manifest(outcome: &Outcome<'_>, joined: &Joined) -> Result<Manifes
             }),
             trained_by: TRAINED_BY.to_owned(),
         },
-        reference: Vec::new(),
         // `write_package` fills in the rest.
         format: String::new(),
         format_version: 0,

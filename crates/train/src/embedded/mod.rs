@@ -27,7 +27,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 use backbone::{Backbone, Embedder};
-use model::{Digest, TOKENIZER_FILE};
+use model::{Digest, REFERENCE_FILE, TOKENIZER_FILE};
 use ndarray::{Array2, Axis};
 
 pub(crate) use choose::Chosen;
@@ -41,8 +41,8 @@ use crate::local::select;
 use crate::metrics::{Calibration, Classification, Figures, Metrics};
 use crate::progress::{step, warn};
 use crate::publication::Published;
-use crate::report;
 use crate::run::counted;
+use crate::{reference, report};
 
 /// All that a run on a backbone has come to.
 pub(crate) struct Outcome<'a> {
@@ -136,9 +136,9 @@ pub(crate) fn train<'a>(
         counted(split.training.len(), examples.kind.noun()),
         split.held_out.len()
     ));
-    let training = vectors.select(Axis(0), &split.training);
+    let learned_from = vectors.select(Axis(0), &split.training);
     let training = choose::Training {
-        vectors: &training,
+        vectors: &learned_from,
         codes: &select(&codes, &split.training),
         groups: &select(&groups, &split.training),
         classes,
@@ -171,12 +171,16 @@ pub(crate) fn train<'a>(
     let page = report::embedded(&outcome).context("cannot draw the report")?;
     let manifest = describe::manifest(&outcome, &graph)?;
     let tokenizer = backbone.tokenizer.iter();
-    let more = tokenizer.map(|file| (TOKENIZER_FILE.to_owned(), file.clone()));
+    let mut more: BTreeMap<_, _> = tokenizer
+        .map(|file| (TOKENIZER_FILE.to_owned(), file.clone()))
+        .collect();
+    let reference = reference::of_embeddings(&learned_from)?;
+    more.insert(REFERENCE_FILE.to_owned(), reference);
     Ok(Published {
         manifest,
         page,
         graph: graph.graph,
-        more: more.collect(),
+        more,
         metrics,
         learned,
         job,

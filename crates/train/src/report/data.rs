@@ -1,13 +1,13 @@
 //! What the model was made of.
 
 use maud::{Markup, html};
-use model::{Column, ColumnKind, ColumnReference};
+use model::{Column, ColumnKind};
 
 use super::Report;
 use super::text::{maybe_percent, number, short, table};
 use crate::data::{Target, classes_of};
 use crate::metrics::share;
-use crate::reference;
+use crate::reference::{self, ColumnReference};
 use crate::run::counted;
 
 pub(super) fn section(report: &Report<'_>) -> Markup {

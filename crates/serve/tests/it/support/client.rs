@@ -80,4 +80,9 @@ impl Reply {
         let value = self.headers.get(name);
         value.map_or("", |value| value.to_str().unwrap())
     }
+
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
 }

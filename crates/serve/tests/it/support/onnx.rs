@@ -98,14 +98,18 @@ pub(crate) fn linear(weights: &[&[f32]], bias: &[f32], fill: &[f32], output: &st
     encode(graph)
 }
 
-/// The graph `probabilities = pixels` for pictures of one pixel.
+/// The graph `probabilities = pixels`, `embedding = -pixels` for pictures of one
+/// pixel.
 pub(crate) fn pixel() -> Vec<u8> {
     encode(GraphProto {
         name: "pixel".to_owned(),
-        node: vec![node("Flatten", &["pixels"], "probabilities")],
+        node: vec![
+            node("Flatten", &["pixels"], "probabilities"),
+            node("Neg", &["probabilities"], "embedding"),
+        ],
         initializer: Vec::new(),
         input: vec![value("pixels")],
-        output: vec![value("probabilities")],
+        output: vec![value("probabilities"), value("embedding")],
     })
 }
 

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use model::{
     Column, ColumnKind, Datatype, Digest, FORMAT, FORMAT_VERSION, GRAPH_FILE, ImageInput,
-    MAX_PIXELS, Manifest, Preprocessing, Provenance, Resampling, TOKENIZER_FILE, Table, Task,
-    TensorSignature, TextInput, write_package,
+    MAX_PIXELS, Manifest, Preprocessing, Provenance, REFERENCE_FILE, Resampling, TOKENIZER_FILE,
+    Table, Task, TensorSignature, TextInput, write_package,
 };
+use monitor::{Kind, Measure, Reference};
 use tempfile::TempDir;
 
 use crate::onnx;
@@ -30,6 +31,7 @@ struct Model<'a> {
     weights: &'a [&'a [f32]],
     bias: &'a [f32],
     fill: &'a [f32],
+    reference: Option<Reference>,
 }
 
 /// Four numbers in, three classes out: with the last two columns p and q, the
@@ -44,7 +46,37 @@ pub(crate) fn iris() -> Package {
         weights: &[none, none, &[-0.125, 0.125, 0.0], &[0.0, -0.25, 0.25]],
         bias: &[1.0, 0.0, 0.0],
         fill: &[0.0; 4],
+        reference: None,
     })
+}
+
+/// As [`iris()`], which learned from a thousand flowers: lengths 4 to 6, widths 2
+/// to 4, petals 1 to 7 and 0 to 2.5, each value as frequent as the others.
+pub(crate) fn watched() -> Package {
+    let names = ["sepal_length", "sepal_width", "petal_length", "petal_width"];
+    let features = names.map(|name| (name.to_owned(), Kind::Numeric));
+    let rows: Vec<f32> = (0..1000_u16).flat_map(flower).collect();
+    let none: &[f32] = &[0.0; 3];
+    package(&Model {
+        name: "iris",
+        labels: &["setosa", "versicolor", "virginica"],
+        columns: names.map(|name| numeric(name, false)).into(),
+        weights: &[none, none, &[-0.125, 0.125, 0.0], &[0.0, -0.25, 0.25]],
+        bias: &[1.0, 0.0, 0.0],
+        fill: &[0.0; 4],
+        reference: Some(Reference::describe(&features, Measure::Highest, &rows)),
+    })
+}
+
+/// One of the flowers that [`watched()`] has learned from.
+pub(crate) fn flower(number: u16) -> [f32; 4] {
+    let part = |prime: u16| f32::from(number.wrapping_mul(prime) % 100) / 100.0;
+    [
+        4.0 + 2.0 * part(7),
+        2.0 + 2.0 * part(13),
+        1.0 + 6.0 * part(29),
+        2.5 * part(43),
+    ]
 }
 
 /// A number and a text in: yes = length/4 + (1/2 for red). A missing length is 1.
@@ -64,6 +96,7 @@ pub(crate) fn mixed() -> Package {
         weights: &[&[-0.25, 0.25], &[-0.5, 0.5]],
         bias: &[1.0, 0.0],
         fill: &[1.0, 0.0],
+        reference: None,
     })
 }
 
@@ -101,6 +134,7 @@ fn scaled(name: &str, factor: f32) -> Package {
         weights: &[&[factor]],
         bias: &[0.0],
         fill: &[0.0],
+        reference: None,
     })
 }
 
@@ -118,7 +152,10 @@ fn package(model: &Model<'_>) -> Package {
         _ => (Task::Classification, "probabilities"),
     };
     let graph = onnx::linear(model.weights, model.bias, model.fill, output);
-    let files = BTreeMap::from([(GRAPH_FILE.to_owned(), graph)]);
+    let mut files = BTreeMap::from([(GRAPH_FILE.to_owned(), graph)]);
+    if let Some(reference) = &model.reference {
+        files.insert(REFERENCE_FILE.to_owned(), reference.write().unwrap());
+    }
     let table = Table {
         columns: model.columns.clone(),
     };
@@ -129,7 +166,8 @@ fn package(model: &Model<'_>) -> Package {
     written(manifest, &files)
 }
 
-/// A picture of one pixel in, its red, green and blue out, in parts of 256.
+/// A picture of one pixel in, its red, green and blue out, in parts of 256. It has
+/// learned from middle greys.
 pub(crate) fn colours() -> Package {
     let image = ImageInput {
         width: 1,
@@ -145,8 +183,18 @@ pub(crate) fn colours() -> Package {
     let mut input = signature("pixels", 3);
     input.shape.extend([1, 1]);
     manifest.inputs = vec![input];
-    manifest.outputs = vec![signature("probabilities", labels.len())];
-    let files = BTreeMap::from([(GRAPH_FILE.to_owned(), onnx::pixel())]);
+    manifest.outputs = vec![
+        signature("probabilities", labels.len()),
+        signature("embedding", 3),
+    ];
+    let features = ["0", "1", "2"].map(|name| (name.to_owned(), Kind::Numeric));
+    let grey = |number: u8| [-f32::from(number) / 256.0; 3];
+    let rows: Vec<f32> = (100..156).flat_map(grey).collect();
+    let reference = Reference::describe(&features, Measure::RootMeanSquare, &rows);
+    let files = BTreeMap::from([
+        (GRAPH_FILE.to_owned(), onnx::pixel()),
+        (REFERENCE_FILE.to_owned(), reference.write().unwrap()),
+    ]);
     written(manifest, &files)
 }
 
@@ -198,7 +246,6 @@ fn manifest(name: &str, labels: &[&str], preprocessing: Preprocessing) -> Manife
         preprocessing,
         metrics: BTreeMap::new(),
         provenance: Provenance::default(),
-        reference: Vec::new(),
         files: BTreeMap::new(),
     }
 }

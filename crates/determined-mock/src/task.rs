@@ -57,7 +57,13 @@ impl MockMaster {
             .env("DET_HPARAMS", hparams.to_string())
             .env("DET_STEPS_COMPLETED", "0")
             .env("DET_TRIAL_SEED", "1")
-            .env("DET_SLOT_IDS", "[]");
+            .env("DET_SLOT_IDS", "[]")
+            .env("DET_AGENT_ID", "agent")
+            .env("DET_CONTAINER_ID", "c0ffee")
+            .env("DET_RESOURCES_ID", "c0ffee")
+            .env("DET_RESOURCES_TYPE", "docker-container")
+            .env("DET_WORKDIR", folder)
+            .env("DET_RUN_DIR", folder);
         if let Some(latest) = world.latest_checkpoint(trial) {
             command.env("DET_LATEST_CHECKPOINT", &latest.uuid);
         }

@@ -9,6 +9,8 @@
     reason = "helpers of tests, of which each test uses its part"
 )]
 
+pub(crate) mod pictures;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;

@@ -38,14 +38,16 @@ impl Own {
     /// The data, Determined's configuration, and a program for the tasks: a test's
     /// build of train is larger than what an experiment may bring along.
     pub(crate) fn pfs(storage: &TempDir, more: &str) -> Pfs {
+        Self::dressed(Pfs::iris(), storage, more)
+    }
+
+    pub(crate) fn dressed(pfs: Pfs, storage: &TempDir, more: &str) -> Pfs {
         let config = format!(
             "checkpoint_storage: {{type: shared_fs, host_path: {}}}\n{more}",
             storage.path().display()
         );
         let program = format!("#!/bin/sh\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_train"));
-        Pfs::iris()
-            .file("det.yaml", config)
-            .file("train.sh", program)
+        pfs.file("det.yaml", config).file("train.sh", program)
     }
 
     /// The next attempt finds an empty output.

@@ -1,12 +1,14 @@
 //! This program as the experiment: sent, run as a task, adopted and published.
 
 use std::fs;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use determined_mock::Fault;
 use serde_json::json;
 
+use crate::common::pictures::colours;
 use crate::common::{Pfs, VERSION, texts, tree};
 use crate::own::{Own, local_package};
 use crate::support::PAC_TOKEN;
@@ -161,6 +163,60 @@ fn the_data_may_be_where_the_tasks_are() {
     own.published(&child.wait_with_output().unwrap());
     let files = own.master.world().experiments[&1].files.to_string();
     assert!(!files.contains("a.csv"), "{files}");
+}
+
+#[test]
+fn a_backbone_goes_along() {
+    let mut own = Own::new();
+    let pictures = colours(|class, number| format!("{class}.{number}.png"));
+    own.pfs = Own::dressed(pictures, &own.storage, "");
+    let mut child = own.start(&["--config", "/pfs/experiment.yaml"]);
+    own.wait_for("RUNNING", &mut child);
+    own.task();
+    let package = own.published(&child.wait_with_output().unwrap());
+    let provenance = package.manifest.provenance;
+    assert_eq!(provenance.backbone.unwrap().name, "means");
+    assert_eq!(provenance.data.len(), 30);
+    let world = own.master.world();
+    let files = world.experiments[&1].files.to_string();
+    for path in ["pfs/backbone/backbone.onnx", "pfs/data/red.7.png"] {
+        assert!(files.contains(path), "{path}");
+    }
+}
+
+/// A build as small as those in images, which is what it sends when it is asked
+/// for no other.
+#[test]
+#[ignore = "needs strip, of binutils"]
+fn the_file_that_runs_here_runs_there() {
+    let own = Own::new();
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("small");
+    let strip = Command::new("strip")
+        .args([env!("CARGO_BIN_EXE_train"), "-o"])
+        .arg(&program)
+        .status();
+    assert!(strip.unwrap().success());
+    let usual = own.command(&[]);
+    let mut command = Command::new(&program);
+    command.args(usual.get_args()).env_clear();
+    for (name, value) in usual.get_envs() {
+        command.env(name, value.unwrap());
+    }
+    let output = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = output.spawn().unwrap();
+    own.wait_for("RUNNING", &mut child);
+    let task = tempfile::tempdir().unwrap();
+    let output = own.master.start_task(1, task.path()).output().unwrap();
+    let sent = fs::read(task.path().join("train")).unwrap();
+    assert!(
+        sent == fs::read(&program).unwrap(),
+        "another program was sent"
+    );
+    assert!(output.status.success(), "{}", texts(&output).1);
+    own.master.world().end_task(1, output.status.code());
+    own.published(&child.wait_with_output().unwrap());
+    assert_eq!(own.counts(), (1, 1, 1));
 }
 
 #[test]

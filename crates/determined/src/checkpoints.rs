@@ -83,6 +83,15 @@ pub struct Metrics {
     pub avg_metrics: Map<String, Value>,
 }
 
+impl Metrics {
+    /// The values that are finite numbers, by name.
+    pub fn finite(&self) -> BTreeMap<String, f64> {
+        let metrics = self.avg_metrics.iter();
+        let metrics = metrics.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?)));
+        metrics.filter(|(_, value)| value.is_finite()).collect()
+    }
+}
+
 fn sizes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, u64>, D::Error> {
     let sizes: Option<BTreeMap<String, Bytes>> = Option::deserialize(deserializer)?;
     let sizes = sizes.unwrap_or_default().into_iter();

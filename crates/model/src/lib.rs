@@ -9,11 +9,14 @@
 //! The way from a raw value to the graph's input exists once, in [`Table`],
 //! `ImageInput` and `Tokenizer`, so that training and serving cannot differ; the
 //! latter two stand behind the features `pictures` and `texts`. [`Session`] runs
-//! the graph.
+//! the graph. With the feature `checkpoints`, `checkpoint` reads what other training
+//! code has saved.
 //!
 //! Everything is written aside, flushed and renamed ([`publish`]): a reader sees
 //! a whole document or none.
 
+#[cfg(feature = "checkpoints")]
+pub mod checkpoint;
 mod digest;
 #[cfg(feature = "pictures")]
 mod image;

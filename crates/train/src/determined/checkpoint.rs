@@ -7,12 +7,12 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use determined::{Best, Checkpoint, Client, Experiment};
 use model::GRAPH_FILE;
+use model::checkpoint::{self, Described, EXPORT_ADVICE};
 use model::publish::PARTIAL_PREFIX;
 use serde_json::Value;
 use tempfile::TempDir;
 use walkdir::{DirEntry, WalkDir};
 
-use super::describe::{self, Described};
 use super::secrets::Secrets;
 use super::watch::page;
 use super::whole::{self, Whole};
@@ -27,14 +27,6 @@ const LOAD_DATA: &str = "load_data.json";
 
 /// The largest text from which secrets are taken out, in bytes.
 const LARGEST_TEXT: u64 = 16 << 20;
-
-/// How an experiment exports what serving needs.
-pub(super) const ADVICE: &str = "\
-let the training code write model.onnx into each checkpoint: with PyTorchTrial in the callback \
-on_checkpoint_write_end(self, checkpoint_dir), with the Core API inside checkpoint.store_path, \
-by torch.onnx.export(model, (example,), f\"{checkpoint_dir}/model.onnx\", input_names=[\"input\"], \
-output_names=[\"probabilities\"], dynamic_axes={\"input\": {0: \"batch\"}, \"probabilities\": {0: \"batch\"}}); \
-docs/train.md, section Determined, has the lines";
 
 /// What a checkpoint holds.
 pub(super) enum Delivered {
@@ -71,7 +63,7 @@ pub(super) fn refuse_without_graph(checkpoint: &Checkpoint) -> Result<()> {
         return Ok(());
     }
     bail!(
-        "checkpoint {} holds no {GRAPH_FILE}, so it cannot be served; {ADVICE}",
+        "checkpoint {} holds no {GRAPH_FILE}, so it cannot be served; {EXPORT_ADVICE}",
         checkpoint.uuid
     )
 }
@@ -110,7 +102,7 @@ pub(super) async fn deliver(
 fn read(received: &Path, job: &Job) -> Result<Delivered> {
     Ok(match whole::read(received, job)? {
         Some(package) => Delivered::Package(Box::new(package)),
-        None => Delivered::Graph(Box::new(describe::read(received)?)),
+        None => Delivered::Graph(Box::new(checkpoint::read(received)?)),
     })
 }
 

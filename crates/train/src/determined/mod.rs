@@ -12,7 +12,7 @@
 //!    stands in the place of steps 2 and 3: it trains here, and reports.
 //! 4. `checkpoint`: the best one, which must hold a graph, is registered under the
 //!    job's ID, then downloaded: what is registered is never collected.
-//! 5. `whole`, `describe`, `publish`: the package, then `model-info.yaml`.
+//! 5. `whole`, `publish`: the package, then `model-info.yaml`.
 //!
 //! Every step looks before it acts, so that an attempt may end at any moment and
 //! another goes on: one experiment, one version, one package. What is secret is in
@@ -21,7 +21,6 @@
 mod adopt;
 mod checkpoint;
 mod config;
-mod describe;
 mod detached;
 mod options;
 mod program;

@@ -6,13 +6,13 @@ use std::fmt::Write;
 use ::determined::ModelVersion;
 use anyhow::{Context, Result};
 use maud::html;
-use model::{Digest, MODEL_INFO_FILE, Manifest, ModelInfo, Provenance, TOKENIZER_FILE};
+use model::checkpoint::Described;
+use model::{MODEL_INFO_FILE, ModelInfo, Provenance, TOKENIZER_FILE};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Run;
 use super::checkpoint::{CHECKPOINT, Delivered};
-use super::describe::Described;
 use crate::job::TRAINED_BY;
 use crate::publication::{self, PACKAGE, Published, REPORT_FILE};
 use crate::report;
@@ -50,8 +50,8 @@ fn publish_graph(
     described: Described,
 ) -> Result<ModelInfo> {
     let job = run.job;
-    let metrics = validation(version);
     let checkpoint = &version.checkpoint;
+    let metrics = checkpoint.training.validation_metrics.finite();
     let settings = json!({
         "determined": {
             "experiment": checkpoint.training.experiment_id,
@@ -80,52 +80,28 @@ fn publish_graph(
         }
         (report::settings::section(job, &settings)?)
     };
-    let (more, labels) = (described.tokenizer, described.labels);
+    let provenance = Provenance {
+        repo: job.repo.clone(),
+        pipeline: job.pipeline.clone(),
+        data_commit: job.data_commit.clone(),
+        config: settings,
+        trained_by: TRAINED_BY.to_owned(),
+        ..Provenance::default()
+    };
+    let manifest = described.manifest(&job.model, &job.version, metrics.clone(), provenance);
+    let tokenizer = described.tokenizer.into_iter();
     let published = Published {
         graph: described.graph,
         page: report::shell(job, &body),
         metrics: reported,
         learned: BTreeMap::new(),
         job,
-        more: more
+        more: tokenizer
             .map(|file| (TOKENIZER_FILE.to_owned(), file))
-            .into_iter()
             .collect(),
-        manifest: Manifest {
-            name: job.model.clone(),
-            version: job.version.clone(),
-            task: described.task,
-            target: described.target,
-            labels,
-            inputs: described.inputs,
-            outputs: vec![described.output],
-            preprocessing: described.preprocessing,
-            metrics: metrics.clone(),
-            provenance: Provenance {
-                repo: job.repo.clone(),
-                pipeline: job.pipeline.clone(),
-                data_commit: job.data_commit.clone(),
-                config: settings,
-                trained_by: TRAINED_BY.to_owned(),
-                ..Provenance::default()
-            },
-            // `write_package` fills in the rest.
-            format: String::new(),
-            format_version: 0,
-            digest: Digest::of(&[]),
-            files: BTreeMap::new(),
-        },
+        manifest,
     };
     published.write(run.out)
-}
-
-fn validation(version: &ModelVersion) -> BTreeMap<String, f64> {
-    let metrics = &version.checkpoint.training.validation_metrics.avg_metrics;
-    metrics
-        .iter()
-        .filter_map(|(name, value)| Some((name.clone(), value.as_f64()?)))
-        .filter(|(_, value)| value.is_finite())
-        .collect()
 }
 
 fn result(run: &Run<'_>, version: &ModelVersion, info: &ModelInfo) -> String {

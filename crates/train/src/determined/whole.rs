@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use model::{FORMAT, MANIFEST_FILE, Manifest, Package};
-use serde_json::Value;
+use model::checkpoint::holds_package;
+use model::{Manifest, Package};
 
 use crate::job::Job;
 
@@ -19,9 +19,7 @@ pub(super) struct Whole {
 /// Reads the package in `folder`, every file verified; none where the folder has no
 /// package, but files of which one has to be made.
 pub(super) fn read(folder: &Path, job: &Job) -> Result<Option<Whole>> {
-    let description = fs::read(folder.join(MANIFEST_FILE)).unwrap_or_default();
-    let description: Value = serde_json::from_slice(&description).unwrap_or_default();
-    if description.get("format").and_then(Value::as_str) != Some(FORMAT) {
+    if !holds_package(folder)? {
         return Ok(None);
     }
     let manifest = Package::open(folder)?.manifest;

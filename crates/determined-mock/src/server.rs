@@ -38,7 +38,11 @@ pub struct MockMaster {
 impl MockMaster {
     /// Starts on a free port of the loopback interface.
     pub fn start() -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        Self::start_on(std::net::TcpListener::bind("127.0.0.1:0").expect("a free port"))
+    }
+
+    /// Starts on a port that is taken already.
+    pub fn start_on(listener: std::net::TcpListener) -> Self {
         listener.set_nonblocking(true).expect("a socket");
         let address = listener.local_addr().expect("an address");
         let world = Arc::new(Mutex::new(World::default()));

@@ -174,6 +174,48 @@ impl World {
         (self.experiments.len(), versions, self.logins)
     }
 
+    /// Adds an experiment that has completed, and returns its number.
+    pub fn add_experiment(&mut self, config: Value) -> i64 {
+        let id = self.experiments.keys().last().map_or(1, |last| last + 1);
+        let experiment = Experiment {
+            id,
+            original: config.to_string(),
+            config,
+            files: Value::Null,
+            parent: None,
+            state: "COMPLETED".to_owned(),
+            archived: false,
+            external_id: None,
+            script: self.script.clone(),
+            step: 0,
+        };
+        self.experiments.insert(id, experiment);
+        id
+    }
+
+    /// Registers a checkpoint as the next version of a model, which is created if
+    /// there is none, and returns its number.
+    pub fn add_version(&mut self, model: &str, name: &str, checkpoint: &str) -> i64 {
+        if self.model(model).is_none() {
+            self.models.push(Model {
+                id: self.models.last().map_or(7, |last| last.id + 3),
+                body: json!({"name": model, "description": "", "metadata": {}, "labels": [], "notes": ""}),
+                archived: false,
+                versions: Vec::new(),
+            });
+        }
+        let found = self.models.iter_mut().find(|known| known.name() == model);
+        let found = found.expect("it was just created");
+        let number = found.versions.iter().map(|v| v.number).max().unwrap_or(0) + 1;
+        found.versions.push(Version {
+            number,
+            name: name.to_owned(),
+            notes: String::new(),
+            checkpoint: checkpoint.to_owned(),
+        });
+        number
+    }
+
     /// Adds a checkpoint to an experiment and returns its UUID.
     pub fn add_checkpoint(
         &mut self,

@@ -97,6 +97,21 @@ struct VersionsPage {
     pagination: Pagination,
 }
 
+#[derive(Deserialize)]
+struct ModelsPage {
+    #[serde(default, deserialize_with = "or_default")]
+    models: Vec<Model>,
+    #[serde(default, deserialize_with = "or_default")]
+    pagination: Pagination,
+}
+
+impl Page for ModelsPage {
+    type Item = Model;
+    fn into_parts(self) -> (Vec<Model>, Pagination) {
+        (self.models, self.pagination)
+    }
+}
+
 impl Page for VersionsPage {
     type Item = ModelVersion;
     fn into_parts(self) -> (Vec<ModelVersion>, Pagination) {
@@ -151,6 +166,16 @@ impl Client {
             Err(Error::NotFound(_)) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// All models that this user can see, by name.
+    ///
+    /// # Errors
+    ///
+    /// As any request.
+    pub async fn models(&self) -> Result<Vec<Model>, Error> {
+        let call = || Call::get(&["models"]).query("sortBy", "SORT_BY_NAME");
+        self.pages::<ModelsPage>(call, |_| false).await
     }
 
     /// The model with this name, which is created if there is none.

@@ -20,5 +20,6 @@ mod oip;
 mod predict;
 mod problem;
 mod proto;
+mod registry;
 pub mod run;
 mod seldon;

@@ -1,5 +1,6 @@
 //! From a folder to a model that answers.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use super::folder::{Found, is_package, scan};
 use super::unit::{Model, Unit};
 use crate::monitor::Watch;
 use crate::predict::Predictor;
+use crate::registry::Registered;
 use crate::seldon::Overrides;
 
 /// Where the models lie, and what they must be.
@@ -26,9 +28,26 @@ pub(crate) struct Source {
     pub(crate) chosen: Chosen,
     /// Keys over the metadata of the one package.
     pub(crate) overrides: Overrides,
+    /// The version of a registry that the one package is, and is served as.
+    pub(crate) registered: Option<Registered>,
 }
 
 impl Source {
+    /// The same with `folder`, the package of a version that was found in a registry.
+    pub(crate) fn registered(self, folder: PathBuf, version: Registered) -> Self {
+        Self {
+            root: folder,
+            is_repository: false,
+            chosen: Chosen {
+                name: Some(version.model.clone()),
+                version: Some(version.version.clone()),
+                ..self.chosen
+            },
+            registered: Some(version),
+            ..self
+        }
+    }
+
     /// The packages that are there now. A root that holds none is taken for a
     /// package that is missing.
     pub(super) fn found(&self) -> Vec<Found> {
@@ -38,7 +57,8 @@ impl Source {
                 return found;
             }
         }
-        vec![Found::at(&self.root, None)]
+        let name = self.registered.as_ref().map(|found| found.model.clone());
+        vec![Found::at(&self.root, name)]
     }
 
     /// Whether the root is the one package itself.
@@ -65,6 +85,11 @@ impl Source {
         if let Some(name) = &found.name {
             predictor.name.clone_from(name);
         }
+        let mut notes = BTreeMap::new();
+        if let Some(registered) = &self.registered {
+            predictor.version.clone_from(&registered.version);
+            notes = registered.notes();
+        }
         let Chosen { name, version, .. } = &self.chosen;
         for (parameter, wanted, held) in [
             ("model_name", name, &predictor.name),
@@ -82,7 +107,9 @@ impl Source {
             true => self.overrides.clone(),
             false => Overrides::default(),
         };
-        Ok(Unit::Package(Box::new(Model::new(predictor, overrides))))
+        Ok(Unit::Package(Box::new(Model::new(
+            predictor, notes, overrides,
+        ))))
     }
 }
 

@@ -10,7 +10,7 @@ mod load;
 mod unit;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use anyhow::Result;
 
@@ -25,8 +25,11 @@ pub(crate) use unit::{Echo, Unit};
 /// The models of the server.
 #[derive(Debug)]
 pub(crate) struct Models {
-    source: Option<(Source, Watch)>,
-    chosen: Chosen,
+    /// With how its models are watched. Not set during the start, nor with the
+    /// conformance model.
+    source: OnceLock<(Source, Watch)>,
+    /// The container's name, by which the model is also known.
+    alias: Option<String>,
     /// `None` until the start is over.
     catalog: RwLock<Option<Arc<Catalog>>>,
     /// Changes come one after the other; with what was seen at the last look.
@@ -34,11 +37,11 @@ pub(crate) struct Models {
 }
 
 impl Models {
-    /// Those of `source`, of which none is loaded yet; their requests are watched.
-    pub(crate) fn new(source: Source, watch: Watch) -> Self {
+    /// None yet.
+    pub(crate) fn new(alias: Option<String>) -> Self {
         Self {
-            chosen: source.chosen.clone(),
-            source: Some((source, watch)),
+            source: OnceLock::new(),
+            alias,
             catalog: RwLock::default(),
             turn: Mutex::default(),
         }
@@ -47,15 +50,7 @@ impl Models {
     /// The conformance model alone, which is ready at once.
     pub(crate) fn echo(alias: Option<String>, echo: Echo) -> Self {
         let found = Found::at(Path::new(""), None);
-        let models = Self {
-            source: None,
-            chosen: Chosen {
-                alias,
-                ..Chosen::default()
-            },
-            catalog: RwLock::default(),
-            turn: Mutex::default(),
-        };
+        let models = Self::new(alias);
         models.replace(vec![Entry::ready(&found, Unit::Echo(echo))]);
         models
     }
@@ -89,17 +84,15 @@ impl Models {
         self.catalog()?.default()
     }
 
-    /// Ends the start with the packages that are there, if they are to be loaded
-    /// now.
+    /// Ends the start with the packages that are at `source`, if they are to be
+    /// loaded now; their requests are watched.
     ///
     /// # Errors
     ///
     /// When the only package cannot be served; of several, those that cannot are
     /// told in the log and in the index.
-    pub(crate) fn open(&self, load: bool) -> Result<()> {
-        let Some((source, watch)) = &self.source else {
-            return Ok(());
-        };
+    pub(crate) fn open(&self, source: Source, watch: Watch, load: bool) -> Result<()> {
+        let (source, watch) = self.source.get_or_init(|| (source, watch));
         let _turn = self.turn();
         let mut entries = Vec::new();
         for found in load.then(|| source.found()).into_iter().flatten() {
@@ -123,9 +116,11 @@ impl Models {
     /// one stays as it was.
     pub(crate) fn load(&self, asked: &str) -> Result<(), Problem> {
         let none = || Problem::NotFound(format!("there is no package of a model {asked:?}"));
-        let (source, _) = self.source.as_ref().ok_or_else(none)?;
+        // During the start there is no source either.
+        self.catalog()?;
+        let (source, _) = self.source.get().ok_or_else(none)?;
         let _turn = self.turn();
-        let own = (self.chosen.alias.as_deref() == Some(asked)).then(|| self.default().ok());
+        let own = (self.alias.as_deref() == Some(asked)).then(|| self.default().ok());
         let name = own
             .flatten()
             .map_or_else(|| asked.to_owned(), |unit| unit.name().to_owned());
@@ -172,7 +167,7 @@ impl Models {
     /// Loads what is new or has changed since the last look and has come to rest,
     /// and lets go what has vanished.
     pub(crate) fn look(&self) {
-        let (Some((source, _)), Ok(catalog)) = (&self.source, self.catalog()) else {
+        let (Some((source, _)), Ok(catalog)) = (self.source.get(), self.catalog()) else {
             return;
         };
         let mut seen = self.turn();
@@ -208,7 +203,7 @@ impl Models {
     /// Loads `all` and puts them in their places in the `order` of what was found;
     /// gives the last that failed.
     fn refresh(&self, all: &[Found], order: &[Found]) -> Option<anyhow::Error> {
-        let (source, watch) = self.source.as_ref()?;
+        let (source, watch) = self.source.get()?;
         let catalog = self.catalog().ok()?;
         let mut entries = catalog.entries.clone();
         let mut failure = None;
@@ -238,8 +233,14 @@ impl Models {
     }
 
     fn replace(&self, entries: Vec<Entry>) {
+        let of_alias = Chosen {
+            alias: self.alias.clone(),
+            ..Chosen::default()
+        };
+        let source = self.source.get();
+        let chosen = source.map_or(&of_alias, |(source, _)| &source.chosen);
         let mut catalog = self.catalog.write().unwrap_or_else(PoisonError::into_inner);
-        *catalog = Some(Arc::new(Catalog::new(entries, &self.chosen)));
+        *catalog = Some(Arc::new(Catalog::new(entries, chosen)));
     }
 
     fn turn(&self) -> MutexGuard<'_, Vec<(PathBuf, Stamp)>> {

@@ -1,5 +1,6 @@
 //! What is served under one name and version.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::monitor::Monitor;
@@ -41,10 +42,14 @@ impl Echo {
 }
 
 impl Model {
-    /// `predictor`, with `overrides` over its metadata.
-    pub(super) fn new(predictor: Predictor, overrides: seldon::Overrides) -> Self {
+    /// `predictor`, with `notes` in its metadata and `overrides` over it.
+    pub(super) fn new(
+        predictor: Predictor,
+        notes: BTreeMap<String, String>,
+        overrides: seldon::Overrides,
+    ) -> Self {
         Self {
-            metadata: seldon::Metadata::new(&predictor, overrides),
+            metadata: seldon::Metadata::new(&predictor, notes, overrides),
             signature: oip::Signature::new(&predictor),
             predictor: Arc::new(predictor),
         }

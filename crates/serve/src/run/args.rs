@@ -14,6 +14,8 @@ Examples:
   serve --model pipelines/iris/model       serve a package on port 9000
   serve --model model --http-port 8080     on another port
   serve --model models --watch             every package below models, also later ones
+  serve --det-master det.example --det-user ann --model-name dogs --model-version latest \
+        --cache /tmp/serve                 a version of a Determined cluster's registry
   serve --echo                             the conformance model, to try a client
   curl -H 'Content-Type: application/json' localhost:9000/api/v1.0/predictions \\
        -d '{\"data\": {\"ndarray\": [[5.1, 3.5, 1.4, 0.2]]}}'
@@ -140,6 +142,8 @@ pub(super) struct Args {
     /// The graph's parameters: a JSON list of {name, value, type}.
     ///
     /// model_digest, model_name and model_version must be those of the package.
+    /// det_master, user and password are used where DET_MASTER, DET_USER and
+    /// DET_PASSWORD are not set.
     #[arg(
         long,
         env = "PREDICTIVE_UNIT_PARAMETERS",
@@ -148,6 +152,39 @@ pub(super) struct Args {
         hide_env_values = true
     )]
     pub(super) parameters: String,
+    /// The name that the model must have, or has in the registry; without it, the
+    /// parameter model_name.
+    #[arg(long, env = "SERVE_MODEL_NAME", value_name = "NAME")]
+    pub(super) model_name: Option<String>,
+    /// The version that the model must have. In the registry, the version's name,
+    /// its number, or latest. Without it, the parameter model_version.
+    #[arg(long, env = "SERVE_MODEL_VERSION", value_name = "VERSION")]
+    pub(super) model_version: Option<String>,
+    /// Without --model: the Determined master whose model registry has the model.
+    ///
+    /// TLS is set by DET_MASTER_CERT_FILE and DET_MASTER_CERT_NAME.
+    #[arg(long, env = "DET_MASTER", value_name = "URL")]
+    pub(super) det_master: Option<String>,
+    /// The user at the master; the password is in DET_PASSWORD, or a token in
+    /// DET_USER_TOKEN.
+    #[arg(long, env = "DET_USER", value_name = "NAME")]
+    pub(super) det_user: Option<String>,
+    /// How long to go on trying at the start while the master is away.
+    #[arg(
+        long,
+        env = "SERVE_DET_PATIENCE",
+        value_name = "SECONDS",
+        default_value = "300"
+    )]
+    pub(super) det_patience: f64,
+    /// Where packages of the registry are kept, for the next start.
+    #[arg(
+        long,
+        env = "SERVE_CACHE",
+        value_name = "DIR",
+        default_value = "/cache"
+    )]
+    pub(super) cache: PathBuf,
     /// The container's name: a second name of the model, and the key of
     /// requestPath in replies.
     #[arg(long, env = "PREDICTIVE_UNIT_ID", value_name = "NAME")]

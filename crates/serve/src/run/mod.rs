@@ -5,6 +5,7 @@ mod args;
 mod drain;
 mod files;
 mod logging;
+mod origin;
 mod parameters;
 mod server;
 mod settings;

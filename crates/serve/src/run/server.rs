@@ -12,6 +12,7 @@ use tracing::field::display;
 
 use super::drain::{Signals, drained};
 use super::files::connections;
+use super::origin::Origin;
 use super::settings::Settings;
 use crate::app::{App, Bounds};
 use crate::door::{self, Door, Manners};
@@ -55,11 +56,11 @@ async fn serve(settings: Settings) -> Result<()> {
     let mut signals = Signals::catch().context("cannot catch signals")?;
     let (load_at_start, early_bind) = (settings.load_at_start, settings.early_bind);
     let (watching, drain_delay) = (settings.watch, settings.drain_delay);
-    let package = settings.source.as_ref().map(|source| source.root.clone());
-    let package = package.map(|root| root.display().to_string());
+    let (requests, level) = (settings.detect_batch_size, settings.drift_level);
+    let package = settings.origin.to_string();
 
     let (stop, stopped) = watch::channel(false);
-    let (app, doors, metrics) = prepare(settings, &stopped).await?;
+    let (app, doors, metrics, origin) = prepare(settings, &stopped).await?;
     let mut open = None;
     if early_bind {
         open = Some(doors.open(&app, &stopped).await?);
@@ -69,12 +70,13 @@ async fn serve(settings: Settings) -> Result<()> {
     let grpc = open.as_ref().and_then(|open| open.grpc).map(display);
     tracing::info!(version, %metrics, http, grpc, package, "starting");
 
-    let load = spawn_blocking({
-        let app = Arc::clone(&app);
-        move || app.models.open(load_at_start)
-    });
+    let watch = Watch {
+        requests,
+        level,
+        series: app.metrics.monitor(),
+    };
     tokio::select! {
-        loaded = load => loaded.context("loading the model was cut short")??,
+        loaded = load(&app, origin, watch, load_at_start) => loaded?,
         signal = signals.next() => {
             tracing::info!(signal, "stopped before the model was loaded");
             return Ok(());
@@ -108,11 +110,26 @@ async fn serve(settings: Settings) -> Result<()> {
     Ok(())
 }
 
+/// Fetches the models if they are not here, and loads them.
+async fn load(app: &Arc<App>, origin: Origin, watch: Watch, at_start: bool) -> Result<()> {
+    let source = match origin {
+        Origin::Echo => return Ok(()),
+        Origin::Folder(source) => source,
+        Origin::Registry(registry, source) => {
+            let (folder, version) = registry.fetch().await?;
+            source.registered(folder, version)
+        }
+    };
+    let app = Arc::clone(app);
+    let loading = spawn_blocking(move || app.models.open(source, watch, at_start));
+    loading.await.context("loading the model was cut short")?
+}
+
 /// Everything but the models, with the port of the metrics open.
 async fn prepare(
     settings: Settings,
     stopped: &watch::Receiver<bool>,
-) -> Result<(Arc<App>, Doors, SocketAddr)> {
+) -> Result<(Arc<App>, Doors, SocketAddr, Origin)> {
     let labels = settings.labels.iter().map(|(n, v)| (*n, v.as_str()));
     let labels: Vec<_> = labels.collect();
     let counters = Metrics::new(&labels).context("cannot register the metrics")?;
@@ -122,19 +139,13 @@ async fn prepare(
         body: settings.max_body,
         patience: settings.silence,
     };
-    let models = match settings.source {
-        Some(source) => {
-            let watch = Watch {
-                requests: settings.detect_batch_size,
-                level: settings.drift_level,
-                series: counters.monitor(),
-            };
-            Models::new(source, watch)
-        }
-        None => {
+    let alias = settings.node.id.clone();
+    let models = match settings.origin {
+        Origin::Echo => {
             let metadata = Metadata::echo(settings.overrides);
-            Models::echo(settings.node.id.clone(), Echo { metadata })
+            Models::echo(alias, Echo { metadata })
         }
+        Origin::Folder(_) | Origin::Registry(..) => Models::new(alias),
     };
     let app = Arc::new(App::new(settings.node, bounds, counters, pool, models));
     let endpoint = http::metrics_router(&app, &settings.metrics_endpoint);
@@ -149,7 +160,7 @@ async fn prepare(
         manners: Manners::new(connections(settings.connections), settings.silence),
         rest_timeout: settings.rest_timeout,
     };
-    Ok((app, doors, metrics))
+    Ok((app, doors, metrics, settings.origin))
 }
 
 /// The ports that clients ask at.

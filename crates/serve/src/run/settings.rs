@@ -1,7 +1,6 @@
 //! Settings, checked before anything is opened.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -10,17 +9,14 @@ use serde_json::Value;
 
 use super::annotations::Annotations;
 use super::args::{Args, LogFormat, LogLevel};
+use super::origin::Origin;
 use super::parameters::Parameters;
 use crate::grpc;
-use crate::models::{Chosen, Source};
 use crate::seldon::{Node, Overrides};
 
 /// What stands in a metric's label whose variable is unset, in the words of the
 /// Python wrapper.
 const UNKNOWN: &str = "NOT_IMPLEMENTED";
-
-/// Where Seldon and KServe put a model.
-const MODEL: &str = "/mnt/models";
 
 const HTTP_PORT: u16 = 9000;
 const GRPC_PORT: u16 = 9500;
@@ -29,8 +25,8 @@ const METRICS_PORT: u16 = 6000;
 /// Everything the server needs to know.
 #[derive(Debug)]
 pub(super) struct Settings {
-    /// Where the models lie; `None` for the conformance model.
-    pub(super) source: Option<Source>,
+    /// Where the models come from.
+    pub(super) origin: Origin,
     /// Whether the models are loaded at the start.
     pub(super) load_at_start: bool,
     /// Whether changes of the models' folder are followed.
@@ -112,10 +108,7 @@ impl Settings {
         distinct(http, grpc, metrics)?;
         let annotations = Annotations::read(&args.annotations)?;
         Ok(Self {
-            source: match args.echo {
-                true => None,
-                false => Some(source(&args, &parameters, overrides.clone())?),
-            },
+            origin: Origin::check(&args, &parameters, overrides.clone())?,
             load_at_start: args.load_at_start,
             watch: args.watch,
             detect_batch_size: args.detect_batch_size,
@@ -167,43 +160,8 @@ fn distinct(http: u16, grpc: Option<u16>, metrics: u16) -> Result<()> {
 }
 
 /// An empty variable is as good as none.
-fn set(value: Option<String>) -> Option<String> {
+pub(super) fn set(value: Option<String>) -> Option<String> {
     value.filter(|text| !text.is_empty())
-}
-
-/// Where the models lie and what they must be.
-fn source(args: &Args, parameters: &Parameters, overrides: Overrides) -> Result<Source> {
-    let text = |name| set(parameters.get(name).map(str::to_owned));
-    let digest = text("model_digest").map(|digest| digest.parse());
-    let digest = digest.transpose();
-    let models = set(args.mlserver_models_dir.clone()).filter(|_| args.model.is_none());
-    let is_repository = models.is_some();
-    let model = models.or_else(|| args.model.clone());
-    Ok(Source {
-        root: folder(model.as_deref().unwrap_or(MODEL), &args.pfs)?,
-        is_repository,
-        digest: digest.context("PREDICTIVE_UNIT_PARAMETERS: model_digest")?,
-        chosen: Chosen {
-            alias: set(args.unit_id.clone()),
-            name: text("model_name"),
-            version: text("model_version"),
-        },
-        overrides,
-    })
-}
-
-fn folder(model: &str, pfs: &Path) -> Result<PathBuf> {
-    let path = model.strip_prefix("file://").unwrap_or(model);
-    if let Some((scheme, _)) = path.split_once("://") {
-        bail!(
-            "--model is a {scheme} URI, expected a folder; let an init container download it \
-             (modelUri of the graph's node) and give its folder"
-        );
-    }
-    Ok(match path.strip_prefix("/pfs/") {
-        Some(below) => pfs.join(below),
-        None => path.into(),
-    })
 }
 
 /// The labels of every metric, named as Seldon's dashboards expect them.

@@ -61,8 +61,13 @@ impl Metadata {
         .with(overrides)
     }
 
-    /// The metadata of `predictor`, with `overrides` over it.
-    pub(crate) fn new(predictor: &Predictor, overrides: Overrides) -> Self {
+    /// The metadata of `predictor` with `notes` beside its digest, and `overrides`
+    /// over it.
+    pub(crate) fn new(
+        predictor: &Predictor,
+        notes: BTreeMap<String, String>,
+        overrides: Overrides,
+    ) -> Self {
         let names = match predictor.labels.as_slice() {
             [] => std::slice::from_ref(&predictor.target),
             labels => labels,
@@ -82,8 +87,8 @@ impl Metadata {
             Takes::Texts(_) => json!({"messagetype": "strData", "schema": {"type": "string"}}),
         };
         let output = array(json!(names), names.len());
-        let digest = predictor.digest.to_string();
-        let custom = BTreeMap::from([("digest".to_owned(), digest)]);
+        let mut custom = notes;
+        custom.insert("digest".to_owned(), predictor.digest.to_string());
         Self {
             name: predictor.name.clone(),
             versions: vec![predictor.version.clone()],

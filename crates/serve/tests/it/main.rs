@@ -19,6 +19,7 @@ mod metrics;
 mod models;
 mod monitor;
 mod oip;
+mod registry;
 mod seldon;
 mod seldon_grpc;
 mod settings;

@@ -14,7 +14,7 @@ use crate::support::eventually;
 use crate::support::grpc::Caller;
 use crate::support::package::write;
 use crate::support::proto::inference as pb;
-use crate::support::server::{Server, command};
+use crate::support::server::{Server, bare, command};
 
 const ONE: &str = r#"{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1]}]}"#;
 const SELDON: &str = r#"{"data":{"ndarray":[[1]]}}"#;
@@ -117,17 +117,10 @@ fn several_models_each_by_name_and_version() {
 #[test]
 fn loading_and_unloading_as_seldon_core_2_does() {
     let root = folder();
-    let mut command = command("unused");
+    let mut command = bare();
     command.env("MLSERVER_MODELS_DIR", root.path().join("models"));
     command.env("MLSERVER_LOAD_MODELS_AT_STARTUP", "false");
-    // The first three arguments name a model, which weighs more.
-    let arguments: Vec<_> = command.get_args().skip(2).map(ToOwned::to_owned).collect();
-    let mut fresh = std::process::Command::new(command.get_program());
-    let variables = command
-        .get_envs()
-        .filter_map(|(key, value)| Some((key, value?)));
-    fresh.env_clear().args(arguments).envs(variables);
-    let server = Server::ready(&mut fresh);
+    let server = Server::ready(&mut command);
     assert_eq!(server.get("/v2/health/ready").status, 200);
     assert_eq!(index(&server), []);
     let caller = Caller::new(&server.grpc);

@@ -79,12 +79,49 @@ fn wrong_settings_end_the_start_with_their_name() {
             ["--http-port and --metrics-port", "9000"],
         ),
     ] {
-        let output = serve(&arguments, &variables);
-        let text = String::from_utf8(output.stderr).unwrap();
-        for reason in reasons {
-            assert!(text.contains(reason), "{arguments:?} {variables:?}: {text}");
-        }
-        assert_eq!(output.status.code(), Some(2), "{text}");
+        refused(&arguments, &variables, &reasons);
+    }
+}
+
+fn refused(arguments: &[&str], variables: &[(&str, &str)], reasons: &[&str]) {
+    let output = serve(arguments, variables);
+    let text = String::from_utf8(output.stderr).unwrap();
+    for reason in reasons {
+        assert!(text.contains(reason), "{arguments:?} {variables:?}: {text}");
+    }
+    assert_eq!(output.status.code(), Some(2), "{text}");
+}
+
+#[test]
+fn half_a_registry_is_refused() {
+    for (arguments, variables, reasons) in [
+        (
+            vec!["--det-master", "ftp://det", "--det-user", "ann"],
+            vec![],
+            ["master address", "http or https"],
+        ),
+        (
+            vec![],
+            vec![("DET_MASTER", "det")],
+            ["DET_USER", "DET_PASSWORD"],
+        ),
+        (
+            vec![],
+            vec![("DET_MASTER", "det"), ("DET_USER", "ann")],
+            ["no model", "model_name"],
+        ),
+        (
+            vec!["--model-name", "dogs"],
+            vec![("DET_MASTER", "det"), ("DET_USER", "ann")],
+            ["no version of \"dogs\"", "latest"],
+        ),
+        (
+            vec!["--model-name", "dogs/cats", "--model-version", "1"],
+            vec![("DET_MASTER", "det"), ("DET_USER", "ann")],
+            ["model name", "must not contain '/'"],
+        ),
+    ] {
+        refused(&arguments, &variables, &reasons);
     }
 }
 

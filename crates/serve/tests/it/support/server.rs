@@ -26,12 +26,19 @@ pub(crate) struct Server {
     client: Client,
 }
 
-/// The command with free ports, a log to read and no variables of its parent.
+/// The command that serves `package`, as [`bare`].
 pub(crate) fn command(package: &str) -> Command {
+    let mut command = bare();
+    command.args(["--model", package]);
+    command
+}
+
+/// The command with free ports, a log to read and no variables of its parent.
+pub(crate) fn bare() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_serve"));
     command
         .env_clear()
-        .args(["--model", package, "--host", "127.0.0.1"])
+        .args(["--host", "127.0.0.1"])
         .args([
             "--http-port",
             "0",
@@ -107,6 +114,11 @@ impl Server {
     pub(crate) fn line_before(&self, message: &str) -> &Value {
         let mut lines = self.lines.iter();
         lines.find(|line| line["message"] == message).unwrap()
+    }
+
+    /// All of the log that has been read.
+    pub(crate) fn log(&self) -> String {
+        self.lines.iter().map(Value::to_string).collect()
     }
 
     /// The URL of a path on the http port.

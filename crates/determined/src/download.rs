@@ -9,7 +9,8 @@ use tokio_stream::StreamExt;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use crate::call::Call;
-use crate::unpack::{Files, UnpackError};
+use crate::files::{Files, ReceiveError};
+use crate::unpack::unpack;
 use crate::{Checkpoint, Client, Error};
 
 /// How often a download that was cut is started again.
@@ -31,10 +32,7 @@ impl Client {
     /// [`Error::Refused`] when the master cannot read the storage (azure);
     /// [`Error::File`] when `target` exists or cannot be written.
     pub async fn download(&self, checkpoint: &Checkpoint, target: &Path) -> Result<(), Error> {
-        if target.symlink_metadata().is_ok() {
-            let exists = io::Error::new(io::ErrorKind::AlreadyExists, "it exists already");
-            return Err(Error::file("download into", target)(exists));
-        }
+        refuse_existing(target)?;
         let mut attempt = 1;
         let aside = loop {
             match self.receive(checkpoint, target).await {
@@ -45,10 +43,7 @@ impl Client {
                 outcome => break outcome?,
             }
         };
-        fs::rename(aside.path(), target).map_err(Error::file("rename into place", target))?;
-        // The directory now has its final name: nothing is left to clean up.
-        let _ = aside.keep();
-        Ok(())
+        publish(aside, target)
     }
 
     async fn receive(&self, checkpoint: &Checkpoint, target: &Path) -> Result<TempDir, Error> {
@@ -64,15 +59,32 @@ impl Client {
         });
         let reader = SyncIoBridge::new(StreamReader::new(Box::pin(body)));
         let files = Files::beside(target, checkpoint)?;
-        let unpacking = tokio::task::spawn_blocking(move || files.unpack(reader));
+        let unpacking = tokio::task::spawn_blocking(move || unpack(files, reader));
         match unpacking.await {
             Ok(Ok(aside)) => Ok(aside),
-            Ok(Err(UnpackError::Connection(error))) => Err(call.cut(error)),
-            Ok(Err(UnpackError::Archive(reason))) => {
+            Ok(Err(ReceiveError::Connection(error))) => Err(call.cut(error)),
+            Ok(Err(ReceiveError::Content(reason))) => {
                 Err(Error::checkpoint(&checkpoint.uuid, reason))
             }
-            Ok(Err(UnpackError::File(error))) => Err(error),
+            Ok(Err(ReceiveError::File(error))) => Err(error),
             Err(error) => Err(call.unexpected(error)),
         }
     }
+}
+
+/// A download never replaces anything.
+pub(crate) fn refuse_existing(target: &Path) -> Result<(), Error> {
+    if target.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    let exists = io::Error::new(io::ErrorKind::AlreadyExists, "it exists already");
+    Err(Error::file("download into", target)(exists))
+}
+
+/// Lets the received directory appear.
+pub(crate) fn publish(aside: TempDir, target: &Path) -> Result<(), Error> {
+    fs::rename(aside.path(), target).map_err(Error::file("rename into place", target))?;
+    // The directory now has its final name: nothing is left to clean up.
+    let _ = aside.keep();
+    Ok(())
 }

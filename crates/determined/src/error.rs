@@ -74,6 +74,14 @@ pub enum Error {
         /// What the decoder says, and where.
         reason: String,
     },
+    /// The storage of checkpoints cannot be read.
+    #[error("cannot read {place}")]
+    Storage {
+        /// The folder, or the bucket and the folder in it.
+        place: String,
+        /// What the storage says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The files that came are not those of the checkpoint.
     #[error("checkpoint {uuid}: {reason}")]
     Checkpoint {
@@ -137,6 +145,15 @@ impl Error {
         }
     }
 
+    /// What a storage says, without the queries of addresses: a signature is one.
+    #[cfg(feature = "storage")]
+    pub(crate) fn storage(place: &str, error: impl fmt::Display) -> Self {
+        Self::Storage {
+            place: place.to_owned(),
+            source: without_queries(&error.to_string()).into(),
+        }
+    }
+
     /// The error of an answer whose status is not a success.
     pub(crate) fn answer(request: String, status: StatusCode, body: &[u8]) -> Self {
         let (code, message) = message_of(body);
@@ -161,6 +178,23 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Unavailable(_))
     }
+}
+
+/// An error with what it comes from, in one line.
+#[cfg(feature = "storage")]
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let below = std::iter::successors(error.source(), |error| error.source());
+    below.fold(error.to_string(), |text, error| format!("{text}: {error}"))
+}
+
+#[cfg(feature = "storage")]
+fn without_queries(text: &str) -> String {
+    let words = text.split_inclusive(char::is_whitespace);
+    let clean = words.map(|word| match word.split_once('?') {
+        Some((address, _)) if address.contains("://") => format!("{address}?… "),
+        _ => word.to_owned(),
+    });
+    clean.collect()
 }
 
 /// The two shapes in which a master reports errors: that of the API gateway
@@ -202,6 +236,19 @@ fn message_of(body: &[u8]) -> (Option<i64>, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "storage")]
+    #[test]
+    fn the_queries_of_addresses_are_left_out() {
+        let error = Error::storage(
+            "azure://c/u",
+            "GET https://a.example/c/u?sv=1&sig=hunter2 (why?)",
+        );
+        assert_eq!(
+            chain(&error),
+            "cannot read azure://c/u: GET https://a.example/c/u?… (why?)"
+        );
+    }
 
     #[test]
     fn the_masters_message_is_kept() {

@@ -74,7 +74,9 @@
 //! - **Answers as they are.** Nulls, integers as texts, `"NaN"`, states that are
 //!   newer than this client.
 //! - **Files.** [`Client::download`] delivers exactly the files of a checkpoint, or
-//!   an error; never half of them, and nothing outside its directory.
+//!   an error; never half of them, and nothing outside its directory. With the
+//!   feature `storage`, they also come directly from where the cluster keeps them
+//!   (`StorageAccess`).
 //!
 //! # Limits
 //!
@@ -89,11 +91,14 @@ mod context;
 mod download;
 mod error;
 mod experiments;
+mod files;
 mod follow;
 mod login;
 mod logs;
 mod registry;
 mod settings;
+#[cfg(feature = "storage")]
+mod storage;
 mod tls;
 mod trial;
 mod unpack;
@@ -110,6 +115,8 @@ pub use login::Credentials;
 pub use logs::{Log, LogLine};
 pub use registry::{Model, ModelVersion, NewModel, NewVersion, check_name};
 pub use settings::{Retry, Settings};
+#[cfg(feature = "storage")]
+pub use storage::{CheckpointFrom, StorageAccess};
 pub use tls::{Tls, Trust};
 pub use trial::{
     CheckpointStore, MetricGroup, NewCheckpoint, Resumed, TaskEnvironment, Trial, TrialState,

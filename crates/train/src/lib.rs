@@ -49,7 +49,7 @@ mod trial;
 
 use std::process::ExitCode;
 
-pub use crate::determined::{DeterminedOptions, OnPause, OnSigterm};
+pub use crate::determined::{CheckpointFrom, DeterminedOptions, OnPause, OnSigterm};
 pub use args::{Args, Command, Engine, TrainingOptions};
 pub use data::DataError;
 pub use experiment::{

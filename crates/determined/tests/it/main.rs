@@ -7,11 +7,15 @@
     clippy::panic
 )]
 
+#[cfg(feature = "storage")]
+mod bucket;
 mod contract;
 mod download;
 mod follow;
 mod registry;
 mod requests;
 mod sdk;
+#[cfg(feature = "storage")]
+mod storage;
 mod support;
 mod tls;

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use walkdir::{DirEntry, WalkDir};
 
+use super::options::DeterminedOptions;
 use super::secrets::Secrets;
 use super::watch::page;
 use super::whole::{self, Whole};
@@ -75,20 +76,24 @@ pub(super) fn refuse_without_graph(checkpoint: &Checkpoint) -> Result<()> {
 /// experiment's configuration with credentials, and these must not reach `out`.
 pub(super) async fn deliver(
     client: &Client,
+    options: &DeterminedOptions,
     checkpoint: &Checkpoint,
     job: &Job,
     out: &Path,
     secrets: &mut Secrets,
 ) -> Result<Delivered> {
+    secrets.learn_from(&checkpoint.training.experiment_config);
     let scratch = tempfile::tempdir().context("cannot create a temporary folder")?;
     let received = scratch.path().join(CHECKPOINT);
-    client.download(checkpoint, &received).await?;
+    let (from, access) = (options.checkpoint_from.into(), options.storage_access());
+    client
+        .download_from(from, &access, checkpoint, &received)
+        .await?;
     let size: u64 = checkpoint.resources.values().sum();
     step(format_args!(
         "downloaded checkpoint {} of {size} bytes",
         checkpoint.uuid
     ));
-    secrets.learn_from(&checkpoint.training.experiment_config);
     let load_data = received.join(LOAD_DATA);
     if let Some(document) = read_json(&load_data) {
         secrets.learn_from(&document);

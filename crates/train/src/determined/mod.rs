@@ -37,7 +37,7 @@ use ::determined::{
     Client, Experiment, ModelVersion, NewModel, NewVersion, Phase, context_directory,
 };
 use anyhow::{Context, Result, anyhow, bail, ensure};
-pub use options::{DeterminedOptions, OnPause, OnSigterm};
+pub use options::{CheckpointFrom, DeterminedOptions, OnPause, OnSigterm};
 use serde_json::{Map, Value};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -224,7 +224,10 @@ impl Run<'_> {
         over.set(true);
         let best = &version.checkpoint;
         checkpoint::refuse_without_graph(best)?;
-        let delivered = checkpoint::deliver(self.client, best, self.job, self.out, secrets).await?;
+        let (client, args) = (self.client, self.args);
+        let delivered =
+            checkpoint::deliver(client, &args.determined, best, self.job, self.out, secrets)
+                .await?;
         publish::publish(self, &version, config, delivered).inspect_err(|_| {
             // Without the document it would be half a publication.
             let _ = std::fs::remove_dir_all(self.out.join(CHECKPOINT));

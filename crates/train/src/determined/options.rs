@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
-use determined::Settings;
+use determined::{Settings, StorageAccess};
 
 use super::secrets::Secrets;
 use crate::Args;
@@ -82,6 +82,10 @@ pub struct DeterminedOptions {
     #[arg(long, env = "TRAIN_POLL", value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
     pub poll: Duration,
 
+    /// Where the files of the best checkpoint are fetched.
+    #[arg(long, env = "TRAIN_CHECKPOINT_FROM", value_enum, default_value_t = CheckpointFrom::Either)]
+    pub checkpoint_from: CheckpointFrom,
+
     /// The host of pachd that the experiment reads its data from; without it,
     /// PACHD_SERVICE_HOST.
     #[arg(long, env = "PACHD_LB_SERVICE_HOST", value_name = "HOST")]
@@ -115,6 +119,27 @@ pub enum OnSigterm {
     Cancel,
 }
 
+/// Where the files of the best checkpoint are fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckpointFrom {
+    /// From the master; directly from the storage where the master cannot read it.
+    Either,
+    /// From the master, which has the credentials.
+    Master,
+    /// Directly from the storage, with the credentials in AWS_…, GOOGLE_… or AZURE_….
+    Storage,
+}
+
+impl From<CheckpointFrom> for ::determined::CheckpointFrom {
+    fn from(given: CheckpointFrom) -> Self {
+        match given {
+            CheckpointFrom::Either => Self::Either,
+            CheckpointFrom::Master => Self::Master,
+            CheckpointFrom::Storage => Self::Storage,
+        }
+    }
+}
+
 /// A variable of the environment that is set and not empty.
 pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
@@ -136,6 +161,14 @@ impl DeterminedOptions {
             other => variable(other),
         });
         settings.context("cannot use the settings of the Determined master")
+    }
+
+    /// What opens the cluster's storage directly.
+    pub(super) fn storage_access(&self) -> StorageAccess {
+        let variables = std::env::vars_os();
+        StorageAccess::from_variables(variables.filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }))
     }
 
     /// Host and port of pachd, where known.

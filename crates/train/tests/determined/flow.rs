@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::common::{VERSION, texts, tree};
-use crate::support::{Case, PAC_TOKEN};
+use crate::support::{CONFIG, Case, PAC_TOKEN};
 
 #[test]
 fn an_experiment_becomes_a_version_and_a_package() {
@@ -116,4 +116,50 @@ fn a_later_version_continues_the_latest_checkpoint() {
     let world = case.master.world();
     assert!(world.experiments[&4].config["searcher"]["source_checkpoint_uuid"].is_null());
     assert_eq!(world.models[0].versions.len(), 4);
+}
+
+#[test]
+fn a_checkpoint_comes_directly_from_the_storage() {
+    let case = Case::new();
+    let storage = tempfile::tempdir().unwrap();
+    // The mock names the second checkpoint of the first experiment so.
+    let folder = storage.path().join("00000002-2222-4333-8444-000000000001");
+    let files = case.master.world().script.checkpoints[1].files.clone();
+    for (path, content) in files {
+        let file = folder.join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, content).unwrap();
+    }
+    let path = storage.path().display();
+    let config =
+        format!("{CONFIG}checkpoint_storage: {{type: directory, container_path: {path}}}\n");
+    std::fs::write(case.pfs.path().join("code/const.yaml"), config).unwrap();
+    case.succeeds(&["--checkpoint-from", "storage"]);
+    let requests = case.master.requests();
+    let through_master = |path: &str| path.starts_with("/checkpoints/");
+    assert!(!requests.iter().any(|request| through_master(&request.path)));
+}
+
+#[test]
+fn a_package_in_a_checkpoint_says_what_it_is() {
+    let case = Case::new();
+    case.succeeds(&[]);
+    let package = tree(&case.pfs.out().join("model"));
+    let again = Case::new();
+    for checkpoint in &mut again.master.world().script.checkpoints {
+        checkpoint.files.extend(package.clone());
+    }
+    again.succeeds(&[]);
+    assert_eq!(
+        again.published().manifest.inputs,
+        case.published().manifest.inputs
+    );
+    // Half a package is none.
+    let torn = Case::new();
+    for checkpoint in &mut torn.master.world().script.checkpoints {
+        checkpoint.files.extend(package.clone());
+        checkpoint.files.remove("metrics.json");
+    }
+    let error = torn.refused(&[]);
+    assert!(error.contains("metrics.json is missing"), "{error}");
 }

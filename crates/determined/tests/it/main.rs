@@ -12,6 +12,7 @@ mod bucket;
 mod contract;
 mod download;
 mod follow;
+mod python;
 mod registry;
 mod requests;
 mod sdk;

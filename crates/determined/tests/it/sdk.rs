@@ -2,50 +2,23 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use determined::Best;
 use determined_mock::{MockMaster, Outcome, PASSWORD, Script, USER};
 use serde_json::json;
 
+use crate::python::{self, run};
 use crate::support::{client, new_experiment};
 
 /// The last release, and what the reference version of the API is.
 const SDK: &str = "determined==0.38.1";
 
-fn run(command: &mut Command) -> Output {
-    let output = command
-        .output()
-        .unwrap_or_else(|e| panic!("{command:?}: {e}"));
-    assert!(
-        output.status.success(),
-        "{command:?}\n{}\n{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    output
-}
-
 /// A Python with the SDK, made once.
 fn python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-    PYTHON.get_or_init(installed)
-}
-
-/// Installs it, in a virtual environment below the target directory.
-fn installed() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("determined-sdk");
-    let python = folder.join("bin/python3");
-    let complete = folder.join("complete");
-    let wanted = fs::read_to_string(&complete).is_ok_and(|text| text == SDK);
-    if !wanted {
-        let _ = fs::remove_dir_all(&folder);
-        run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", SDK]));
-        fs::write(complete, SDK).unwrap();
-    }
-    python
+    PYTHON.get_or_init(|| python::python("determined-sdk", SDK))
 }
 
 #[test]

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use determined::{Checkpoint, CheckpointFrom, Error, StorageAccess};
 use determined_mock::{Fault, MockMaster};
 use serde_json::{Value, json};
 
 use crate::bucket::{Answer, Bucket};
+use crate::python::python;
 use crate::support::client;
 
 const UUID: &str = "0a1b2c3d-2222-4333-8444-000000000001";
@@ -262,6 +265,51 @@ async fn the_environment_weighs_more_than_the_configuration() {
             .iter()
             .all(|authorization| authorization.starts_with(own))
     );
+}
+
+/// An S3 server that is not ours: it checks signatures, and its user may neither list
+/// the bucket nor see that an object is missing.
+#[tokio::test]
+#[ignore = "needs python3 and PyPI"]
+async fn from_a_server_that_checks_signatures() {
+    let root = tempfile::tempdir().unwrap();
+    write(root.path());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdk/bucket.py");
+    let mut server = Command::new(python("moto", "moto[iam,s3,server]==5.2.5"))
+        .arg(script)
+        .arg(root.path())
+        .args(["checkpoints", "det"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let [url, key, secret] = lines
+        .map_while(Result::ok)
+        .take(3)
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap();
+    let storage = json!({"type": "s3", "bucket": "checkpoints", "prefix": "det"});
+    let given = |secret: &str| {
+        access(&[
+            ("AWS_ENDPOINT_URL", &url),
+            ("AWS_REGION", "eu-west-1"),
+            ("AWS_ACCESS_KEY_ID", &key),
+            ("AWS_SECRET_ACCESS_KEY", secret),
+        ])
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("checkpoint");
+    given(&secret)
+        .download(&checkpoint(storage.clone()), &target)
+        .await
+        .unwrap();
+    assert_whole(&target);
+    let (_, text) = refusal(&given("another"), &checkpoint(storage)).await;
+    assert!(text.contains("SignatureDoesNotMatch"), "{text}");
+    drop(server.stdin.take());
+    server.wait().unwrap();
 }
 
 /// A checkpoint that the master knows, of an experiment with this storage.

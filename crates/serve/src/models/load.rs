@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
-use model::Digest;
+use model::{Digest, PackageError};
 
 use super::catalog::{Chosen, Entry, State};
 use super::folder::{Found, is_package, scan};
 use super::unit::{Model, Unit};
 use crate::monitor::Watch;
-use crate::predict::Predictor;
+use crate::predict::{LoadError, Predictor};
 use crate::registry::Registered;
 use crate::seldon::Overrides;
 
@@ -81,7 +81,8 @@ impl Source {
              give the folder of one as --model",
             self.root.display()
         );
-        let mut predictor = Predictor::load(folder, self.digest, watch)?;
+        let loaded = Predictor::load(folder, self.digest, watch);
+        let mut predictor = loaded.map_err(|error| self.explained(error))?;
         if let Some(name) = &found.name {
             predictor.name.clone_from(name);
         }
@@ -110,6 +111,20 @@ impl Source {
         Ok(Unit::Package(Box::new(Model::new(
             predictor, notes, overrides,
         ))))
+    }
+
+    /// Says of a package from a registry why it may have another digest.
+    fn explained(&self, error: LoadError) -> anyhow::Error {
+        let is_other = matches!(error, LoadError::Package(PackageError::WrongPackage { .. }));
+        let error = anyhow::Error::from(error);
+        if self.registered.is_none() || !is_other {
+            return error;
+        }
+        error.context(
+            "the parameter model_digest names another package (where the checkpoint holds a graph \
+             alone, its package is made here, and is not the published one: serve that by modelUri, \
+             or leave the parameter out)",
+        )
     }
 }
 

@@ -7,6 +7,7 @@ mod predictor;
 mod takes;
 
 pub(crate) use features::{BadRow, Features, Picture, encode};
+pub(crate) use load::LoadError;
 pub(crate) use pool::{Pool, PoolError};
 pub(crate) use predictor::{Prediction, Predictor};
 pub(crate) use takes::{PredictError, Takes};

@@ -210,6 +210,7 @@ fn the_package_must_have_the_digest() {
     let other = package::identity().digest.to_string();
     let error = Case::refused(&mut pin(&other));
     assert!(error.contains(&format!("expected {other}")), "{error}");
+    assert!(error.contains("serve that by modelUri"), "{error}");
     let server = Server::ready(&mut case.command("job-1"));
     let digest = server.line_before("ready")["digest"]
         .as_str()

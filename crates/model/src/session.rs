@@ -176,7 +176,7 @@ impl Session {
 /// A lane is a pool of one thread, and [`Lane::spawn`] gives that thread to the
 /// caller. Requests then run beside each other, one per lane, and not in turn on
 /// all cores.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Lane {
     pool: Arc<ThreadPool>,
 }

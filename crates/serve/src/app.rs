@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::Lane;
 use tokio::sync::watch;
@@ -10,7 +10,8 @@ use tokio::task::spawn_blocking;
 
 use crate::metrics::Metrics;
 use crate::models::{Models, Unit};
-use crate::predict::Pool;
+use crate::lanes;
+use crate::predict::{Pool, guarded};
 use crate::problem::Problem;
 use crate::seldon;
 
@@ -148,17 +149,33 @@ impl App {
     }
 
     /// Does `work` with `unit`, which gives the number of rows predicted and the
-    /// answer, on a compute thread.
+    /// answer, for a request of `size` bytes: at once where such requests are known
+    /// to cost little, else on a compute thread.
     ///
     /// # Errors
     ///
     /// When the queue is full, and those of `work`.
-    pub(crate) async fn compute<T, F>(&self, unit: Arc<Unit>, work: F) -> Result<T, Problem>
+    pub(crate) async fn compute<T, F>(
+        &self,
+        unit: Arc<Unit>,
+        size: usize,
+        work: F,
+    ) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: FnOnce(&Unit, &Lane) -> Result<(usize, T), Problem> + Send + 'static,
     {
-        let outcome = self.pool.run(move |lane| work(&unit, lane)).await;
+        let is_cheap = unit.cost().is_low(size);
+        let work = move |lane: &Lane| {
+            let start = Instant::now();
+            let outcome = work(&unit, lane);
+            unit.cost().add(size, start.elapsed());
+            outcome
+        };
+        let outcome = match lanes::own().filter(|_| is_cheap) {
+            Some(lane) => guarded(|| work(&lane)),
+            None => self.pool.run(work).await,
+        };
         match outcome.map_err(Problem::from).flatten() {
             Ok((rows, answer)) => {
                 self.metrics.predicted(rows);

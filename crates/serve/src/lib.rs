@@ -13,6 +13,7 @@ mod grpc;
 mod http;
 mod input;
 mod json;
+mod lanes;
 mod metrics;
 mod models;
 mod monitor;

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
 
-pub(crate) use connection::Connection;
+use connection::Connection;
 pub(crate) use http::listen;
 
 /// How long to wait when the system gives no more connections.
@@ -36,9 +36,34 @@ impl Manners {
     }
 
     /// Takes a client in; `None` when there are too many, which hangs up.
-    fn admit(&self, stream: TcpStream) -> Option<Connection> {
+    fn admit(&self, stream: TcpStream) -> Option<io::Result<Guest>> {
         let seat = Arc::clone(&self.seats).try_acquire_owned().ok()?;
-        Some(Connection::new(stream, self.silence, seat))
+        let guest = |stream| Guest {
+            stream,
+            silence: self.silence,
+            seat,
+        };
+        Some(stream.into_std().map(guest))
+    }
+}
+
+/// A client that has come in, and is not yet of an event loop.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    stream: std::net::TcpStream,
+    silence: Duration,
+    seat: OwnedSemaphorePermit,
+}
+
+impl Guest {
+    /// The connection, as one of the event loop that calls this.
+    ///
+    /// # Errors
+    ///
+    /// When the system cannot watch one more.
+    pub(crate) fn enter(self) -> io::Result<Connection> {
+        let stream = TcpStream::from_std(self.stream)?;
+        Ok(Connection::new(stream, self.silence, self.seat))
     }
 }
 
@@ -74,7 +99,7 @@ impl Door {
 
     /// The next client; `None` once the port is to be closed and all clients
     /// that came before are in.
-    pub(crate) async fn next(&mut self) -> Option<Connection> {
+    pub(crate) async fn next(&mut self) -> Option<Guest> {
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -82,11 +107,18 @@ impl Door {
                 // An error means that the sender is gone, which is as good a reason.
                 _ = self.stopped.wait_for(|stopped| *stopped) => return None,
             };
-            match accepted {
+            let admitted = match accepted {
                 Ok((stream, _)) => match self.manners.admit(stream) {
-                    Some(connection) => return Some(connection),
-                    None => tracing::warn!("too many connections, one was refused"),
+                    Some(admitted) => admitted,
+                    None => {
+                        tracing::warn!("too many connections, one was refused");
+                        continue;
+                    }
                 },
+                Err(error) => Err(error),
+            };
+            match admitted {
+                Ok(guest) => return Some(guest),
                 Err(error) if is_of_the_client(&error) => {}
                 Err(error) => {
                     let error = error.to_string();

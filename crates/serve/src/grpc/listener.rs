@@ -1,13 +1,14 @@
 //! Answers gRPC at a port.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::middleware::from_fn_with_state;
-use tokio::sync::{mpsc, oneshot};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::Routes;
 use tonic::transport::Server;
@@ -16,7 +17,8 @@ use tonic_health::server::HealthReporter;
 
 use super::layer::{Around, observe};
 use crate::app::App;
-use crate::door::Door;
+use crate::door::{Door, Guest};
+use crate::lanes::Lanes;
 use crate::{oip, proto, seldon};
 
 /// Streams that one connection may have open: more calls wait at the client.
@@ -44,8 +46,8 @@ pub(crate) struct Limits {
     pub(crate) call: Option<Duration>,
 }
 
-/// Answers until the port is to be closed; then clients are told to go (GOAWAY)
-/// and what is in flight is finished.
+/// Answers on `lanes` until the port is to be closed; then clients are told to go
+/// (GOAWAY) and what is in flight is finished.
 ///
 /// # Errors
 ///
@@ -54,24 +56,45 @@ pub(crate) fn listen(
     mut door: Door,
     app: &Arc<App>,
     limits: Limits,
+    lanes: &Lanes,
 ) -> Result<JoinHandle<Result<()>>> {
     let routes = routes(app, limits)?;
-    let (send, incoming) = mpsc::channel(1);
-    let (closed, close) = oneshot::channel::<()>();
-    tokio::spawn(async move {
-        while let Some(connection) = door.next().await {
-            let connection = connection.expecting(PING + PONG);
-            if send.send(Ok::<_, Infallible>(connection)).await.is_err() {
-                return;
+    let (closed, close) = watch::channel(());
+    let serve = |lane: &Handle| {
+        let (send, incoming) = mpsc::channel(1);
+        let task = lane.spawn(serve(routes.clone(), incoming, close.clone()));
+        (send, task)
+    };
+    let (entries, tasks): (Vec<_>, Vec<_>) = lanes.all().iter().map(serve).unzip();
+    Ok(tokio::spawn(async move {
+        let mut turns = entries.iter().cycle();
+        while let Some(guest) = door.next().await {
+            if let Some(entry) = turns.next() {
+                // A server that has failed says so below.
+                let _failed = entry.send(guest).await;
             }
         }
+        drop(door);
         drop(closed);
-    });
+        for task in tasks {
+            task.await.context("the gRPC port failed")??;
+        }
+        Ok(())
+    }))
+}
+
+/// Answers those who come in at one event loop, until the sender of `close` is gone.
+async fn serve(
+    routes: Routes,
+    incoming: mpsc::Receiver<Guest>,
+    mut close: watch::Receiver<()>,
+) -> Result<()> {
     let incoming = ReceiverStream::new(incoming);
+    let incoming = incoming.map(|guest| guest.enter().map(|it| it.expecting(PING + PONG)));
     let signal = async move {
-        let _closed = close.await;
+        let _closed = close.changed().await;
     };
-    let server = Server::builder()
+    Server::builder()
         .max_concurrent_streams(STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -80,10 +103,9 @@ pub(crate) fn listen(
         .http2_keepalive_interval(Some(PING))
         .http2_keepalive_timeout(Some(PONG))
         .add_routes(routes)
-        .serve_with_incoming_shutdown(incoming, signal);
-    Ok(tokio::spawn(async move {
-        server.await.context("the gRPC port failed")
-    }))
+        .serve_with_incoming_shutdown(incoming, signal)
+        .await
+        .context("the gRPC port failed")
 }
 
 /// All services of the port.

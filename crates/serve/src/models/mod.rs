@@ -5,6 +5,7 @@
 //! is refused or mixed because of a change.
 
 mod catalog;
+mod cost;
 mod folder;
 mod load;
 mod unit;
@@ -19,6 +20,7 @@ use crate::problem::Problem;
 use folder::{Found, Stamp};
 
 pub(crate) use catalog::{Catalog, Chosen, Entry, State};
+pub(crate) use cost::Cost;
 pub(crate) use load::Source;
 pub(crate) use unit::{Echo, Unit};
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Cost;
 use crate::monitor::Monitor;
-use crate::predict::Predictor;
+use crate::predict::{Predictor, Takes};
 use crate::{oip, seldon};
 
 /// A model that is ready.
@@ -19,6 +20,8 @@ pub(crate) enum Unit {
 /// `serve --echo` with what does not change between requests.
 #[derive(Debug)]
 pub(crate) struct Echo {
+    /// What its requests cost.
+    pub(crate) cost: Cost,
     /// The Seldon v1 metadata.
     pub(crate) metadata: seldon::Metadata,
 }
@@ -26,6 +29,8 @@ pub(crate) struct Echo {
 /// A package with what does not change between requests.
 #[derive(Debug)]
 pub(crate) struct Model {
+    /// What its requests cost.
+    pub(super) cost: Cost,
     /// The model itself.
     pub(crate) predictor: Arc<Predictor>,
     /// The Seldon v1 metadata.
@@ -49,6 +54,10 @@ impl Model {
         overrides: seldon::Overrides,
     ) -> Self {
         Self {
+            cost: match predictor.takes {
+                Takes::Pictures(_) => Cost::varying(),
+                Takes::Table(_) | Takes::Texts(_) => Cost::default(),
+            },
             metadata: seldon::Metadata::new(&predictor, notes, overrides),
             signature: oip::Signature::new(&predictor),
             predictor: Arc::new(predictor),
@@ -78,6 +87,14 @@ impl Unit {
         match self {
             Self::Echo(_) => Echo::VERSION,
             Self::Package(model) => &model.predictor.version,
+        }
+    }
+
+    /// What its requests cost.
+    pub(crate) fn cost(&self) -> &Cost {
+        match self {
+            Self::Echo(echo) => &echo.cost,
+            Self::Package(model) => &model.cost,
         }
     }
 

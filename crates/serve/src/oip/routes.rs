@@ -124,7 +124,8 @@ async fn inference(
         })
     });
     let length = length.transpose()?;
-    app.compute(unit, move |unit, lane| answer(unit, lane, &body, length))
+    let size = body.len();
+    app.compute(unit, size, move |unit, lane| answer(unit, lane, &body, length))
         .await
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use prost::Message;
 use tonic::codec::CompressionEncoding;
 use tonic::{Request, Response, Status, async_trait};
 
@@ -92,7 +93,8 @@ impl GrpcInferenceService for Door {
         let version = Some(message.model_version.as_str());
         let unit = self.0.models.find(&message.model_name, version);
         let unit = unit.map_err(|e| status(&e))?;
-        let answer = self.0.compute(unit, move |unit, lane| {
+        let size = message.encoded_len();
+        let answer = self.0.compute(unit, size, move |unit, lane| {
             let request = convert::request(&message)?;
             let raw = !message.raw_input_contents.is_empty();
             super::infer(unit, lane, &request, |reply| convert::response(reply, raw))

@@ -8,6 +8,6 @@ mod takes;
 
 pub(crate) use features::{BadRow, Features, Picture, encode};
 pub(crate) use load::LoadError;
-pub(crate) use pool::{Pool, PoolError};
+pub(crate) use pool::{Pool, PoolError, guarded};
 pub(crate) use predictor::{Prediction, Predictor};
 pub(crate) use takes::{PredictError, Takes};

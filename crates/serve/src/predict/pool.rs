@@ -93,11 +93,19 @@ impl Pool {
     }
 }
 
+/// Does `work` on the calling thread.
+///
+/// # Errors
+///
+/// When it panics; the panic hook has written the message.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, PoolError> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| PoolError::Panicked)
+}
+
 fn work_off(waiting: &Receiver<Job>, lane: &Lane) {
     for job in waiting {
-        // A panic drops the job's reply channel, which tells its client; the
-        // panic hook has written the message.
-        let _reported = catch_unwind(AssertUnwindSafe(|| job(lane)));
+        // A panic drops the job's reply channel, which tells its client.
+        let _reported = guarded(|| job(lane));
     }
 }
 

@@ -13,13 +13,14 @@ use tracing::field::display;
 use super::drain::{Signals, drained};
 use super::files::connections;
 use super::origin::Origin;
-use super::settings::Settings;
+use super::settings::{Settings, cores};
 use crate::app::{App, Bounds};
 use crate::door::{self, Door, Manners};
 use crate::grpc;
 use crate::http;
 use crate::metrics::Metrics;
-use crate::models::{Echo, Models};
+use crate::lanes::Lanes;
+use crate::models::{Cost, Echo, Models};
 use crate::monitor::Watch;
 use crate::predict::Pool;
 use crate::seldon::Metadata;
@@ -41,10 +42,12 @@ const METRICS_CLIENTS: usize = 64;
 /// When the model cannot be loaded or a port cannot be opened, and when requests
 /// are still in flight at the end of the drain.
 pub(super) fn run(settings: Settings) -> Result<()> {
+    // It lets clients in, and answers those who look at the metrics.
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
         .enable_all()
         .build()
-        .context("cannot start the I/O threads")?;
+        .context("cannot start a thread")?;
     let outcome = runtime.block_on(serve(settings));
     // A load that a signal interrupted would keep the process alive.
     runtime.shutdown_background();
@@ -143,7 +146,8 @@ async fn prepare(
     let models = match settings.origin {
         Origin::Echo => {
             let metadata = Metadata::echo(settings.overrides);
-            Models::echo(alias, Echo { metadata })
+            let cost = Cost::default();
+            Models::echo(alias, Echo { cost, metadata })
         }
         Origin::Folder(_) | Origin::Registry(..) => Models::new(alias),
     };
@@ -152,13 +156,14 @@ async fn prepare(
     // Who looks at the metrics is let in when clients have taken all other seats.
     let few = Manners::new(METRICS_CLIENTS, settings.silence);
     let (metrics, door) = Door::open(settings.metrics, &few, stopped).await?;
-    let _metrics = door::listen(door, endpoint);
+    let _metrics = door::listen(door, endpoint, None);
     let doors = Doors {
         http: settings.http,
         grpc: settings.grpc,
         limits: settings.limits,
         manners: Manners::new(connections(settings.connections), settings.silence),
         rest_timeout: settings.rest_timeout,
+        lanes: Lanes::start(cores()).context("cannot start the I/O threads")?,
     };
     Ok((app, doors, metrics, settings.origin))
 }
@@ -170,6 +175,7 @@ struct Doors {
     limits: grpc::Limits,
     manners: Manners,
     rest_timeout: Option<Duration>,
+    lanes: Lanes,
 }
 
 /// As [`Doors`], with the ports that were taken.
@@ -183,12 +189,12 @@ impl Doors {
     async fn open(&self, app: &Arc<App>, stopped: &watch::Receiver<bool>) -> Result<Open> {
         let router = http::router(app, self.rest_timeout);
         let (http, door) = Door::open(self.http, &self.manners, stopped).await?;
-        let mut tasks = vec![door::listen(door, router)];
+        let mut tasks = vec![door::listen(door, router, Some(&self.lanes))];
         let mut grpc = None;
         if let Some(address) = self.grpc {
             let (address, door) = Door::open(address, &self.manners, stopped).await?;
             grpc = Some(address);
-            tasks.push(grpc::listen(door, app, self.limits)?);
+            tasks.push(grpc::listen(door, app, self.limits, &self.lanes)?);
         }
         Ok(Open { http, grpc, tasks })
     }

@@ -95,7 +95,7 @@ impl Settings {
         );
         let threads = match args.threads {
             Some(threads) => threads,
-            None => available_parallelism().map_or(1, usize::from),
+            None => cores(),
         };
         ensure!(threads > 0, "--threads is 0, expected at least 1");
         ensure!(args.queue > 0, "--queue is 0, expected at least 1");
@@ -138,6 +138,11 @@ impl Settings {
             log_format: args.log_format,
         })
     }
+}
+
+/// How many threads can run at once.
+pub(super) fn cores() -> usize {
+    available_parallelism().map_or(1, usize::from)
 }
 
 /// Two doors cannot share a port.

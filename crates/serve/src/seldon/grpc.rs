@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use prost::Message as _;
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
@@ -65,7 +66,8 @@ impl Door {
                 "a model neither routes nor aggregates",
             ));
         }
-        let outcome = self.0.compute(unit, move |unit, lane| {
+        let size = messages.iter().map(SeldonMessage::encoded_len).sum();
+        let outcome = self.0.compute(unit, size, move |unit, lane| {
             let messages: Result<_, Problem> = messages.into_iter().map(convert::message).collect();
             let answer = respond(unit, lane, &node, method, messages?)?;
             Ok((answer.rows, (convert::reply(answer.reply)?, answer.metrics)))

@@ -67,7 +67,7 @@ async fn answer(app: &Arc<App>, request: Request, method: Method) -> Result<Vec<
     let source = source::find(&parts, body).await?;
     let node = Arc::clone(&app.node);
     let (body, metrics) = app
-        .compute(app.unit()?, move |unit, lane| {
+        .compute(app.unit()?, source.len(), move |unit, lane| {
             let messages = match method {
                 Method::Aggregate => source.messages()?,
                 _ => vec![source.message()?],

@@ -23,6 +23,16 @@ pub(super) enum Source {
     Fields(Vec<Field>),
 }
 
+impl Source {
+    /// Its size in bytes.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Json(bytes) => bytes.len(),
+            Self::Fields(fields) => fields.iter().map(|field| field.value.len()).sum(),
+        }
+    }
+}
+
 /// One key of a message.
 #[derive(Debug)]
 pub(super) struct Field {

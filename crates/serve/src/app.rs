@@ -8,9 +8,9 @@ use model::Lane;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
+use crate::lanes;
 use crate::metrics::Metrics;
 use crate::models::{Models, Unit};
-use crate::lanes;
 use crate::predict::{Pool, guarded};
 use crate::problem::Problem;
 use crate::seldon;

@@ -3,7 +3,8 @@
 //!
 //! One core of prediction stands under all doors: a protocol (`seldon`,
 //! `oip`) decodes a request into the model's features, `predict` runs the
-//! graph on threads of its own, and the protocol encodes the answer. `http`
+//! graph on threads of its own (or at once, on those of `lanes`, where that is known
+//! to take little), and the protocol encodes the answer. `http`
 //! joins the protocols to one router, [`run`] leads the process from its
 //! settings to its end.
 

@@ -125,8 +125,10 @@ async fn inference(
     });
     let length = length.transpose()?;
     let size = body.len();
-    app.compute(unit, size, move |unit, lane| answer(unit, lane, &body, length))
-        .await
+    app.compute(unit, size, move |unit, lane| {
+        answer(unit, lane, &body, length)
+    })
+    .await
 }
 
 fn respond(body: Body) -> Response {

@@ -14,7 +14,7 @@ Examples:
   serve --model pipelines/iris/model       serve a package on port 9000
   serve --model model --http-port 8080     on another port
   serve --model models --watch             every package below models, also later ones
-  serve --det-master det.example --det-user ann --model-name dogs --model-version latest \
+  serve --det-master det.example --det-user ann --model-name dogs --model-version latest \\
         --cache /tmp/serve                 a version of a Determined cluster's registry
   serve --echo                             the conformance model, to try a client
   curl -H 'Content-Type: application/json' localhost:9000/api/v1.0/predictions \\

@@ -148,7 +148,8 @@ pub struct TrainingOptions {
     pub backbones: PathBuf,
 
     /// A folder to keep embeddings in, so that a second training of the same
-    /// pictures or texts need not make them again.
+    /// pictures or texts need not make them again; on a Determined cluster, one that
+    /// the tasks have.
     #[arg(long, env = "TRAIN_CACHE", value_name = "DIR")]
     pub cache: Option<PathBuf>,
 

@@ -67,13 +67,15 @@ fn entrypoint(args: &Args, job: &Job, subject: &Subject) -> Value {
             words.extend([flag, value]);
         }
     }
-    let folder = args
-        .determined
-        .det_data
-        .as_deref()
-        .map(Path::to_string_lossy);
-    if let Some(folder) = &folder {
-        words.extend(["--data", folder]);
+    let folders = [
+        ("--data", args.determined.det_data.as_deref()),
+        ("--cache", training.cache.as_deref()),
+    ];
+    let folders = folders.map(|(flag, path)| (flag, path.map(Path::to_string_lossy)));
+    for (flag, path) in &folders {
+        if let Some(path) = path.as_deref().filter(|path| !path.is_empty()) {
+            words.extend([flag, path]);
+        }
     }
     json!(words)
 }

@@ -2,15 +2,17 @@
 //!
 //! It trains as the engine `local` does and makes the same package, which becomes
 //! the checkpoint. What it knows is from the environment of its task
-//! (`determined.md` §9). Training takes no longer than starting a task, so nothing
-//! half-done is kept: a trial that makes room begins anew, unless its checkpoint is
-//! there already.
+//! (`determined.md` §9). Training takes no longer than starting a task, so of
+//! anything half-done only embeddings are kept, where there is a cache: a trial that
+//! makes room begins anew, unless its checkpoint is there already.
 
 mod options;
 mod record;
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use determined::{CheckpointStore, Client, TaskEnvironment, Trial};
+use determined::{CheckpointStore, Client, Retry, Settings, TaskEnvironment, Trial};
 pub use options::TrialOptions;
 use serde_json::{Map, Value};
 use tokio::runtime::Builder;
@@ -21,11 +23,21 @@ use crate::job::Job;
 use crate::progress::{step, warn};
 use crate::subject::{self, Subject};
 
+/// A master that starts anew is waited for, about two minutes.
+const PATIENCE: Retry = Retry {
+    attempts: 9,
+    pause: Duration::from_millis(500),
+};
+
 /// Trains and reports; gives the result's text.
 pub(crate) fn run(options: &TrialOptions) -> Result<String> {
     let task = TaskEnvironment::from_variables(|name| std::env::var(name).ok())
         .context("cannot use the environment")?;
-    let client = Client::new(task.settings.clone())?;
+    let settings = Settings {
+        retry: PATIENCE,
+        ..task.settings.clone()
+    };
+    let client = Client::new(settings)?;
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build()
@@ -66,16 +78,21 @@ async fn whole(options: &TrialOptions, task: &TaskEnvironment, client: Client) -
     });
     let made = tokio::select! {
         made = training => made.context("the training ended without a result")??,
-        asked = trial.preempted() => {
-            asked?;
-            return make_room(&trial).await;
-        }
+        () = asked_for_room(&trial) => return make_room(&trial).await,
     };
     let uuid = record(&trial, &store, made, &job).await?;
     if trial.is_preempted_now().await? {
         trial.acknowledge_preemption().await?;
     }
     Ok(format!("checkpoint  {uuid}\n"))
+}
+
+/// Waits until the master wants the resources back.
+async fn asked_for_room(trial: &Trial) {
+    while let Err(error) = trial.preempted().await {
+        warn(&format!("{error}; training goes on"));
+        tokio::time::sleep(PATIENCE.pause).await;
+    }
 }
 
 async fn make_room(trial: &Trial) -> Result<String> {

@@ -6,6 +6,7 @@ use determined_mock::{Fault, Stall};
 use serde_json::json;
 
 use crate::common::{Noise, VERSION, texts, tree};
+use crate::faults::terminate;
 use crate::own::{Own, local_package};
 
 #[test]
@@ -104,6 +105,24 @@ fn a_training_that_fails_is_recorded_as_failed() {
     own.published(&own.command(&["--detached"]).output().unwrap());
     assert_eq!(own.counts(), (1, 1, 1));
     assert_eq!(own.master.world().experiments[&1].state, "COMPLETED");
+}
+
+#[test]
+fn a_signal_leaves_the_experiment_for_the_next_attempt() {
+    let mut own = Own::new();
+    let slow = Fault::Slow(Duration::from_secs(60));
+    own.master.fault("POST", "/api/v1/checkpoints", slow, 1);
+    let child = own.command(&["--detached"]).spawn().unwrap();
+    own.wait_for_request("/checkpoints");
+    terminate(&child);
+    let err = own.refused(&child.wait_with_output().unwrap());
+    assert!(
+        err.contains("trains again, in the same experiment"),
+        "{err}"
+    );
+    own.again();
+    own.published(&own.command(&["--detached"]).output().unwrap());
+    assert_eq!(own.counts(), (1, 1, 1));
 }
 
 #[test]

@@ -126,7 +126,7 @@ fn killed_anywhere_and_tried_again() {
     }
 }
 
-fn terminate(child: &Child) {
+pub(crate) fn terminate(child: &Child) {
     let id = child.id().to_string();
     assert!(
         Command::new("kill")

@@ -95,6 +95,19 @@ impl Own {
         }
     }
 
+    /// Waits until a request came whose path ends so.
+    pub(crate) fn wait_for_request(&self, end: &str) {
+        let start = Instant::now();
+        let asked = || {
+            let requests = self.master.requests();
+            requests.iter().any(|request| request.path.ends_with(end))
+        };
+        while !asked() {
+            assert!(start.elapsed() < Duration::from_secs(60), "never {end}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// Runs one task of the experiment's trial to its end, as an agent does.
     pub(crate) fn task(&self) -> Output {
         let folder = tempfile::tempdir().unwrap();

@@ -81,13 +81,7 @@ fn a_task_makes_room_and_is_started_again() {
         .fault("POST", "/api/v1/trials/10/runner/metadata", slow, 1);
     let (out, err) = thread::scope(|scope| {
         scope.spawn(|| {
-            let asked = || {
-                let requests = own.master.requests();
-                requests.iter().any(|r| r.path.ends_with("runner/metadata"))
-            };
-            while !asked() {
-                thread::sleep(Duration::from_millis(2));
-            }
+            own.wait_for_request("/runner/metadata");
             own.master.world().preempt = true;
         });
         texts(&own.task())
@@ -170,9 +164,15 @@ fn a_backbone_goes_along() {
     let mut own = Own::new();
     let pictures = colours(|class, number| format!("{class}.{number}.png"));
     own.pfs = Own::dressed(pictures, &own.storage, "");
-    let mut child = own.start(&["--config", "/pfs/experiment.yaml"]);
+    let cache = tempfile::tempdir().unwrap();
+    let kept = || tree(cache.path()).len();
+    let cached = cache.path().to_str().unwrap();
+    let mut child = own.start(&["--config", "/pfs/experiment.yaml", "--cache", cached]);
     own.wait_for("RUNNING", &mut child);
-    own.task();
+    assert_eq!(kept(), 0, "it is the tasks that embed");
+    let (_, err) = texts(&own.task());
+    let entrypoint = own.master.world().experiments[&1].config["entrypoint"].clone();
+    assert!(kept() >= 30, "{entrypoint}: {err}");
     let package = own.published(&child.wait_with_output().unwrap());
     let provenance = package.manifest.provenance;
     assert_eq!(provenance.backbone.unwrap().name, "means");

@@ -5,6 +5,7 @@ mod cloud;
 mod http;
 mod place;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
-use object_store::{GetResult, ObjectStore, ObjectStoreExt};
+use object_store::{GetResult, ObjectStore, ObjectStoreExt, PutPayload};
 use tempfile::TempDir;
 use tokio_stream::StreamExt;
 use tokio_util::io::{StreamReader, SyncIoBridge};
@@ -23,7 +24,7 @@ use crate::files::{Files, ReceiveError};
 use crate::{Checkpoint, Client, Error};
 
 pub use cloud::StorageAccess;
-use place::Place;
+pub(crate) use place::{Bucket, MOUNTED, Place};
 
 /// Which way the files of a checkpoint come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -110,6 +111,26 @@ impl StorageAccess {
         }?;
         let aside = opened.fetch(checkpoint, files).await?;
         publish(aside, target)
+    }
+}
+
+impl StorageAccess {
+    /// Stores the files of the checkpoint `uuid` in a bucket.
+    pub(crate) async fn upload(
+        &self,
+        bucket: &Bucket,
+        uuid: &str,
+        files: &BTreeMap<String, Vec<u8>>,
+    ) -> Result<(), Error> {
+        let opened = self.open(bucket, uuid).await?;
+        for (path, content) in files {
+            let key = Key::parse(format!("{}{path}", opened.prefix));
+            let key = key.map_err(|error| Error::storage(&opened.shown, error))?;
+            let content = PutPayload::from(content.clone());
+            let stored = opened.store.put(&key, content).await;
+            stored.map_err(|error| Error::storage(&opened.shown, error))?;
+        }
+        Ok(())
     }
 }
 

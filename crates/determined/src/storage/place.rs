@@ -3,16 +3,17 @@
 use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::Checkpoint;
 use crate::wire::or_default;
 
 /// Where a task of the cluster has the folder of `shared_fs`.
-const MOUNTED: &str = "/determined_shared_fs";
+pub(crate) const MOUNTED: &str = "/determined_shared_fs";
 
 /// Where a checkpoint is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// In a directory named after it in one of these; the first that has it counts.
     Folders(Vec<String>),
     /// In a bucket.
@@ -21,7 +22,7 @@ pub(super) enum Place {
 
 /// A bucket, the folder in it, and what its configuration says of the way there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     pub(super) name: String,
     /// Empty, or ending in `/`.
     pub(super) prefix: String,
@@ -30,7 +31,7 @@ pub(super) struct Bucket {
 
 /// Who keeps a bucket. Secrets that the master masks are `None`.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Service {
+pub(crate) enum Service {
     S3 {
         endpoint: Option<String>,
         keys: Option<(String, String)>,
@@ -74,14 +75,14 @@ struct Configured {
     credential: Option<String>,
 }
 
-fn configured(checkpoint: &Checkpoint) -> Option<Configured> {
-    let config = &checkpoint.training.experiment_config;
+fn configured(config: &Value) -> Option<Configured> {
     Configured::deserialize(config.get("checkpoint_storage")?).ok()
 }
 
 /// Whether the checkpoint is in a storage that no master can send from.
 pub(super) fn is_azure(checkpoint: &Checkpoint) -> bool {
-    configured(checkpoint).is_some_and(|storage| storage.r#type == "azure")
+    configured(&checkpoint.training.experiment_config)
+        .is_some_and(|storage| storage.r#type == "azure")
 }
 
 impl Place {
@@ -91,7 +92,12 @@ impl Place {
         if checkpoint.uuid.is_empty() || !checkpoint.uuid.chars().all(is_plain) {
             return Err("this is no UUID, so no place in a storage".to_owned());
         }
-        let storage = configured(checkpoint).filter(|storage| !storage.r#type.is_empty());
+        Self::of_config(&checkpoint.training.experiment_config)
+    }
+
+    /// That of the checkpoints of an experiment with this configuration.
+    pub(crate) fn of_config(config: &Value) -> Result<Self, String> {
+        let storage = configured(config).filter(|storage| !storage.r#type.is_empty());
         let storage =
             storage.ok_or("the configuration of its experiment names no checkpoint_storage")?;
         let need = |value: Option<String>, key: &str| {
@@ -188,7 +194,7 @@ fn normal_prefix(prefix: Option<&str>) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 

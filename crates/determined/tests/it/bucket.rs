@@ -1,8 +1,9 @@
 //! What the three clouds answer to `GET` of an object: a status, its length, an
-//! entity tag and a time (AWS, GetObject; Google, XML API; Azure, Get Blob).
+//! entity tag and a time (AWS, GetObject; Google, XML API; Azure, Get Blob). An
+//! object that is `PUT` is kept, and answered likewise.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -64,29 +65,43 @@ impl Bucket {
 }
 
 fn serve(mut connection: TcpStream, shared: &Mutex<Shared>) -> std::io::Result<()> {
-    let mut lines = BufReader::new(connection.try_clone()?).lines();
-    while let Some(request) = lines.next() {
-        let request = request?;
-        let mut authorization = String::new();
-        for header in lines.by_ref() {
-            let header = header?;
-            if header.is_empty() {
+    let mut reader = BufReader::new(connection.try_clone()?);
+    loop {
+        let mut request = String::new();
+        if reader.read_line(&mut request)? == 0 {
+            return Ok(());
+        }
+        let (mut authorization, mut length) = (String::new(), 0);
+        loop {
+            let mut header = String::new();
+            reader.read_line(&mut header)?;
+            let Some((name, value)) = header.trim_end().split_once(": ") else {
                 break;
-            }
-            if let Some((name, value)) = header.split_once(": ")
-                && name.eq_ignore_ascii_case("authorization")
-            {
-                authorization = value.to_owned();
+            };
+            match name.to_ascii_lowercase().as_str() {
+                "authorization" => authorization = value.to_owned(),
+                "content-length" => length = value.parse().unwrap(),
+                _ => {}
             }
         }
+        let mut sent = vec![0; length];
+        reader.read_exact(&mut sent)?;
         let address = request.split(' ').nth(1).unwrap();
         let path = decoded(address.split('?').next().unwrap());
         let mut shared = shared.lock().unwrap();
         shared.authorizations.push(authorization);
+        if request.starts_with("PUT ") {
+            shared.objects.insert(path.clone(), Answer::Content(sent));
+        }
         let (status, body) = match shared.objects.get(&path) {
             Some(Answer::Content(bytes)) => (200, bytes.clone()),
             Some(Answer::Status(status)) => (*status, b"<Error><Code>No</Code></Error>".to_vec()),
             None => (404, b"<Error><Code>NoSuchKey</Code></Error>".to_vec()),
+        };
+        let body = if request.starts_with("PUT ") {
+            Vec::new()
+        } else {
+            body
         };
         write!(
             connection,
@@ -96,7 +111,6 @@ fn serve(mut connection: TcpStream, shared: &Mutex<Shared>) -> std::io::Result<(
         )?;
         connection.write_all(&body)?;
     }
-    Ok(())
 }
 
 /// Without percent-encoding.

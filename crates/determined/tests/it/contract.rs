@@ -6,8 +6,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use determined::{
-    Best, CheckpointStore, Client, MetricGroup, NewModel, NewVersion, TaskEnvironment, Trial,
-    TrialState,
+    Best, CheckpointStore, Client, MetricGroup, NewModel, NewVersion, StorageAccess,
+    TaskEnvironment, Trial, TrialState,
 };
 use determined_mock::{MockMaster, Request};
 use serde_json::{Value, json};
@@ -92,7 +92,7 @@ async fn everything_of_trials(master: &MockMaster, client: &Client) {
         Some(found.to_str().unwrap().to_owned())
     });
     let task = task.unwrap();
-    let store = CheckpointStore::of_task(&task).unwrap();
+    let store = CheckpointStore::of_task(&task, StorageAccess::default()).unwrap();
     let inside = Client::new(task.settings.clone()).unwrap();
     let mut trial = Trial::of_task(inside, &task);
     trial.prepare(store.config()).await.unwrap();
@@ -102,7 +102,8 @@ async fn everything_of_trials(master: &MockMaster, client: &Client) {
     for group in [MetricGroup::Training, MetricGroup::Validation] {
         trial.report_metrics(group, 1, &metrics).await.unwrap();
     }
-    let checkpoint = store.write(&files, 1, serde_json::Map::new()).unwrap();
+    let checkpoint = store.write(files.clone(), 1, serde_json::Map::new()).await;
+    let checkpoint = checkpoint.unwrap();
     trial.report_checkpoint(&checkpoint).await.unwrap();
     let saved = client.checkpoint(&checkpoint.uuid).await.unwrap();
     assert_eq!(saved.resources, checkpoint.resources);
@@ -121,7 +122,7 @@ async fn everything_of_trials(master: &MockMaster, client: &Client) {
     trial.report_state(TrialState::Running).await.unwrap();
     trial.heartbeat().await.unwrap();
     trial.report_checkpoint(&checkpoint).await.unwrap_err();
-    let checkpoint = store.write(&files, 1, hparams.clone()).unwrap();
+    let checkpoint = store.write(files, 1, hparams.clone()).await.unwrap();
     trial.report_checkpoint(&checkpoint).await.unwrap();
     // A later start resumes there, and the earlier one is heard no longer.
     let start = client.start_detached_trial(outside.id, "job-2", &hparams);

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use determined::{Checkpoint, CheckpointFrom, Error, StorageAccess};
+use determined::{Checkpoint, CheckpointFrom, CheckpointStore, Error, StorageAccess};
 use determined_mock::{Fault, MockMaster};
 use serde_json::{Value, json};
 
@@ -181,6 +181,36 @@ fn clouds(url: &str) -> [(Value, StorageAccess, &'static str, &'static str); 3] 
             "SharedKey acct:",
         ),
     ]
+}
+
+#[tokio::test]
+async fn what_a_trial_stores_in_each_cloud_comes_back() {
+    let bucket = Bucket::start(BTreeMap::new());
+    for (storage, access, _, signed) in clouds(&bucket.url()) {
+        let config = json!({ "checkpoint_storage": storage });
+        let store = CheckpointStore::of_experiment(&config, access.clone()).unwrap();
+        let files = BTreeMap::from([("model.onnx".to_owned(), content("model.onnx"))]);
+        let new = store.write(files, 3, serde_json::Map::new()).await.unwrap();
+        assert_eq!(new.resources["model.onnx"], 300_000);
+        let requests = bucket.take_requests();
+        assert_eq!(requests.len(), 2, "{storage}");
+        assert!(
+            requests.iter().all(|r| r.starts_with(signed)),
+            "{requests:?}"
+        );
+        let mut saved = checkpoint(storage);
+        saved.uuid.clone_from(&new.uuid);
+        saved.resources = new.resources;
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("checkpoint");
+        access.download(&saved, &target).await.unwrap();
+        assert!(fs::read(target.join("model.onnx")).unwrap() == content("model.onnx"));
+        assert_eq!(
+            fs::read(target.join("metadata.json")).unwrap(),
+            b"{\"steps_completed\":3}\n"
+        );
+        bucket.take_requests();
+    }
 }
 
 fn objects() -> BTreeMap<String, Vec<u8>> {

@@ -19,6 +19,7 @@ use super::watch::page;
 use super::whole::{self, Whole};
 use crate::job::Job;
 use crate::progress::{step, warn};
+use crate::trial::storage_access;
 
 /// The checkpoint's directory in `/pfs/out`.
 pub(super) const CHECKPOINT: &str = "checkpoint";
@@ -85,7 +86,7 @@ pub(super) async fn deliver(
     secrets.learn_from(&checkpoint.training.experiment_config);
     let scratch = tempfile::tempdir().context("cannot create a temporary folder")?;
     let received = scratch.path().join(CHECKPOINT);
-    let (from, access) = (options.checkpoint_from.into(), options.storage_access());
+    let (from, access) = (options.checkpoint_from.into(), storage_access());
     client
         .download_from(from, &access, checkpoint, &received)
         .await?;

@@ -11,7 +11,7 @@ use super::{config, secrets::Secrets};
 use crate::job::Job;
 use crate::progress::{step, warn};
 use crate::subject::Subject;
-use crate::trial::{Made, is_whole, record};
+use crate::trial::{Made, is_whole, record, storage_access};
 use crate::{Args, TrainingOptions};
 
 /// The master takes a trial for failed that is silent for five minutes.
@@ -60,7 +60,7 @@ impl<'a> Detached<'a> {
             return Ok(experiment);
         }
         step(format_args!("experiment {number} records the training"));
-        let store = CheckpointStore::of_experiment(&experiment.config)
+        let store = CheckpointStore::of_experiment(&experiment.config, storage_access())
             .context("no checkpoint can be saved")?;
         let hparams = hparams(&self.subject)?;
         let (mut trial, resumed) = client.start_detached_trial(number, &id, &hparams).await?;

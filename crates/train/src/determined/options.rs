@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
-use determined::{Settings, StorageAccess};
+use determined::Settings;
 
 use super::secrets::Secrets;
 use crate::Args;
@@ -161,14 +161,6 @@ impl DeterminedOptions {
             other => variable(other),
         });
         settings.context("cannot use the settings of the Determined master")
-    }
-
-    /// What opens the cluster's storage directly.
-    pub(super) fn storage_access(&self) -> StorageAccess {
-        let variables = std::env::vars_os();
-        StorageAccess::from_variables(variables.filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        }))
     }
 
     /// Host and port of pachd, where known.

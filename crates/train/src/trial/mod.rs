@@ -17,7 +17,7 @@ pub use options::TrialOptions;
 use serde_json::{Map, Value};
 use tokio::runtime::Builder;
 
-pub(crate) use self::record::{LOSS, Made, is_whole, record};
+pub(crate) use self::record::{LOSS, Made, is_whole, record, storage_access};
 use crate::experiment::Experiment;
 use crate::job::Job;
 use crate::progress::{step, warn};
@@ -50,7 +50,8 @@ pub(crate) fn run(options: &TrialOptions) -> Result<String> {
 
 async fn whole(options: &TrialOptions, task: &TaskEnvironment, client: Client) -> Result<String> {
     let mut trial = Trial::of_task(client, task);
-    let store = CheckpointStore::of_task(task).context("no checkpoint can be saved")?;
+    let store =
+        CheckpointStore::of_task(task, storage_access()).context("no checkpoint can be saved")?;
     trial.prepare(store.config()).await?;
     if trial.is_preempted_now().await? {
         return make_room(&trial).await;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::{Context, Result};
-use determined::{CheckpointStore, Client, Error, MetricGroup, Trial};
+use determined::{CheckpointStore, Client, Error, MetricGroup, StorageAccess, Trial};
 use model::GRAPH_FILE;
 use serde_json::{Map, Value};
 
@@ -77,14 +77,22 @@ pub(crate) async fn record(
         (VERSION, &job.version),
     ];
     let metadata = metadata.map(|(key, value)| (key.to_owned(), Value::from(value)));
-    let (store, metadata) = (store.clone(), Map::from_iter(metadata));
-    let stored = tokio::task::spawn_blocking(move || store.write(&made.files, STEP, metadata));
-    let stored = stored.await.context("cannot save the checkpoint")?;
-    let checkpoint = stored.context("cannot save the checkpoint")?;
+    let stored = store.write(made.files, STEP, Map::from_iter(metadata));
+    let checkpoint = stored.await.context("cannot save the checkpoint")?;
     trial.report_checkpoint(&checkpoint).await?;
     step(format_args!("saved checkpoint {}", checkpoint.uuid));
     trial.report_progress(1.0).await?;
     Ok(checkpoint.uuid)
+}
+
+/// What opens a storage in a cloud, of the environment.
+pub(crate) fn storage_access() -> StorageAccess {
+    let variables = std::env::vars_os();
+    StorageAccess::from_variables(
+        variables.filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }),
+    )
 }
 
 /// Whether a checkpoint is what a training of this job would make.

@@ -103,6 +103,38 @@ impl ContextFile {
 /// When a file cannot be read, has a name that is not UTF-8, or is neither file
 /// nor directory; when all together are over [`MAX_CONTEXT_SIZE`].
 pub fn context_directory(root: &Path) -> Result<Vec<ContextFile>, Error> {
+    read_directory(root, None)
+}
+
+/// Like [`context_directory`], for a `root` whose links are not trusted, as those of
+/// a repository that somebody else writes: one that leads out of the directory
+/// `bounds`, which holds `root`, is an error unless `.detignore` names it.
+///
+/// # Errors
+///
+/// As of [`context_directory`], and for such links.
+pub fn context_directory_within(root: &Path, bounds: &Path) -> Result<Vec<ContextFile>, Error> {
+    let bounds = fs::canonicalize(bounds).map_err(Error::file("read", bounds))?;
+    for path in [root, &root.join(IGNORE_FILE)] {
+        check_bounds(path, &bounds)?;
+    }
+    read_directory(root, Some(&bounds))
+}
+
+fn check_bounds(path: &Path, bounds: &Path) -> Result<(), Error> {
+    let target = match fs::canonicalize(path) {
+        Ok(target) => target,
+        // Whoever needs it will say so.
+        Err(_) => return Ok(()),
+    };
+    if target.starts_with(bounds) {
+        return Ok(());
+    }
+    let reason = "it is a link that leads out of the directory; remove it, or name it in";
+    Err(refused(path, format!("{reason} {IGNORE_FILE}")))
+}
+
+fn read_directory(root: &Path, bounds: Option<&Path>) -> Result<Vec<ContextFile>, Error> {
     let ignored = ignore_rules(root)?;
     let kept = |entry: &DirEntry| {
         entry.depth() == 0
@@ -116,6 +148,9 @@ pub fn context_directory(root: &Path) -> Result<Vec<ContextFile>, Error> {
         let entry = entry.map_err(|e| Error::file("walk", root)(e.into()))?;
         if entry.depth() == 1 && entry.file_name() == IGNORE_FILE {
             continue;
+        }
+        if let Some(bounds) = bounds.filter(|_| entry.path_is_symlink()) {
+            check_bounds(entry.path(), bounds)?;
         }
         let (file, bytes) = read_entry(root, &entry)?;
         files.push(file);
@@ -269,6 +304,36 @@ mod tests {
         write(dir.path(), "a/b", "x");
         symlink(".", dir.path().join("loop")).unwrap();
         assert_eq!(paths(dir.path()), ["a", "a/b", "loop"]);
+    }
+
+    #[test]
+    fn a_link_out_of_the_bounds_is_refused_unless_it_is_ignored() {
+        let dir = tempfile::tempdir().unwrap();
+        let bounds = dir.path().join("repository");
+        let root = bounds.join("experiment");
+        write(&root, "a.py", "x");
+        write(&bounds, "lib/b.py", "x");
+        write(dir.path(), "secret", "x");
+        symlink("../lib/b.py", root.join("b.py")).unwrap();
+        let sent = |root: &Path| context_directory_within(root, &bounds);
+        let inside = sent(&root).unwrap();
+        assert_eq!(
+            inside.iter().map(ContextFile::path).collect::<Vec<_>>(),
+            ["a.py", "b.py"]
+        );
+        for target in ["../../secret", "/proc/self/environ", "../.."] {
+            symlink(target, root.join("out")).unwrap();
+            let message = sent(&root).unwrap_err().to_string();
+            assert!(message.contains("leads out of"), "{message}");
+            write(&root, IGNORE_FILE, "/out\n");
+            assert_eq!(sent(&root).unwrap(), inside);
+            fs::remove_file(root.join(IGNORE_FILE)).unwrap();
+            fs::remove_file(root.join("out")).unwrap();
+        }
+        symlink("../../secret", root.join(IGNORE_FILE)).unwrap();
+        assert!(sent(&root).is_err());
+        symlink(dir.path(), bounds.join("outside")).unwrap();
+        assert!(sent(&bounds.join("outside")).is_err());
     }
 
     #[test]

@@ -107,7 +107,7 @@ mod wire;
 pub use address::Address;
 pub use checkpoints::{Best, Checkpoint, CheckpointState, Metrics, Training};
 pub use client::Client;
-pub use context::{ContextFile, MAX_CONTEXT_SIZE, context_directory};
+pub use context::{ContextFile, MAX_CONTEXT_SIZE, context_directory, context_directory_within};
 pub use error::{Answer, Error};
 pub use experiments::{Created, Experiment, Job, NewExperiment, Phase, State};
 pub use follow::{Event, Follow, FollowOptions};

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::ArgPredicate;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use crate::TrialOptions;
@@ -18,6 +19,10 @@ Examples:
   On a Determined cluster, with DET_PASSWORD and PAC_TOKEN in the environment:
     train --engine determined --det-master https://det.example --det-user ann \
       --repo dogs --model dogs --code /pfs/code --config const.yaml
+
+  The same with the code of a git repository, private with GIT_TOKEN:
+    train --git-url https://git.example/team/dogs.git --git-ref main \
+      --sub-dir experiment --config const.yaml --repo dogs --model dogs
 
   There without other code, this program being the experiment; cluster.yaml, which
   may be left out, is Determined's configuration:
@@ -103,7 +108,13 @@ pub struct Args {
     pub training: TrainingOptions,
 
     /// Where the training runs.
-    #[arg(long, env = "TRAIN_ENGINE", value_enum, default_value_t = Engine::Local)]
+    #[arg(
+        long,
+        env = "TRAIN_ENGINE",
+        value_enum,
+        default_value_t = Engine::Local,
+        default_value_if("git_url", ArgPredicate::IsPresent, "determined")
+    )]
     pub engine: Engine,
 
     /// What only `--engine determined` takes.
@@ -258,6 +269,13 @@ mod tests {
         );
         assert_eq!(moved("/pfsx/e.yaml"), Path::new("/pfsx/e.yaml"));
         assert_eq!(moved("e.yaml"), Path::new("e.yaml"));
+    }
+
+    /// As pipelines pass it that know no --engine.
+    #[test]
+    fn a_repository_implies_the_engine() {
+        assert_eq!(parse(&[]).engine, Engine::Local);
+        assert_eq!(parse(&["--git-url", "u"]).engine, Engine::Determined);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use determined::{Client, ContextFile, Error, Experiment, ModelVersion, NewExperiment, Phase};
 use serde_json::Value;
 
+use super::config::{ORIGIN, set_origin};
 use super::options::DeterminedOptions;
 use crate::progress::{step, warn};
 use crate::run::counted;
@@ -121,6 +122,8 @@ impl Plan<'_> {
             step(format_args!(
                 "with the code of experiment {parent} (--fork)"
             ));
+            let origin = latest.checkpoint.training.experiment_config.pointer(ORIGIN);
+            set_origin(&mut new.config, origin);
             new.parent_id = Some(parent);
             new.model_definition = Vec::new();
         }

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Map, Value};
 
+use super::code::Code;
 use super::options::variable;
 use super::secrets::Secrets;
 use crate::Args;
@@ -19,13 +20,33 @@ pub(super) fn labels(job: &Job) -> [&str; 3] {
     [&job.repo, &job.version, &job.pipeline]
 }
 
-/// Reads the file and adds the labels and the coordinates of the data.
-pub(super) fn read(args: &Args, job: &Job, file: &Path, secrets: &mut Secrets) -> Result<Value> {
-    let mut config = read_mapping(file)?;
+/// Where the configuration says what commit the code is of, if it is from git: the
+/// experiment itself is then the record of its code, for whoever takes it over.
+pub(super) const ORIGIN: &str = "/data/git";
+
+/// The commit within it.
+pub(super) const COMMIT: &str = "/data/git/commit";
+
+/// Puts the origin of the code into a configuration, or takes it out.
+pub(super) fn set_origin(config: &mut Value, origin: Option<&Value>) {
+    if let Some(data) = config.pointer_mut("/data").and_then(Value::as_object_mut) {
+        match origin {
+            Some(origin) => data.insert("git".to_owned(), origin.clone()),
+            None => data.shift_remove("git"),
+        };
+    }
+}
+
+/// Reads the file and adds the labels and the coordinates of data and code.
+pub(super) fn read(args: &Args, job: &Job, code: &Code, secrets: &mut Secrets) -> Result<Value> {
+    let mut config = read_mapping(&code.config_file(args)?)?;
     add_labels(&mut config, job)?;
     add_coordinates(&mut config, args, job)?;
     add_token(&mut config, args, secrets)?;
-    let config = Value::Object(config);
+    let mut config = Value::Object(config);
+    if code.origin().is_some() {
+        set_origin(&mut config, code.origin());
+    }
     secrets.learn_from(&config);
     Ok(config)
 }

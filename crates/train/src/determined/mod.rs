@@ -2,9 +2,9 @@
 //!
 //! The way of a run:
 //!
-//! 1. `options`, `config`: what to run. The configuration gets the labels of the
-//!    job and the coordinates of the data. Where no code is given, `program` makes
-//!    this program the experiment.
+//! 1. `options`, `code`, `config`: what to run. The code is a folder, or is fetched
+//!    from git; the configuration gets the labels of the job and the coordinates of
+//!    the data. Where no code is given, `program` makes this program the experiment.
 //! 2. `adopt`: the version or experiment of an earlier attempt of the same job is
 //!    taken over; otherwise an experiment is created, which continues the latest
 //!    registered version.
@@ -20,6 +20,7 @@
 
 mod adopt;
 mod checkpoint;
+mod code;
 mod config;
 mod detached;
 mod options;
@@ -33,9 +34,7 @@ use std::cell::Cell;
 use std::path::Path;
 use std::time::Duration;
 
-use ::determined::{
-    Client, Experiment, ModelVersion, NewModel, NewVersion, Phase, context_directory,
-};
+use ::determined::{Client, Experiment, ModelVersion, NewModel, NewVersion, Phase};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 pub use options::{CheckpointFrom, DeterminedOptions, OnPause, OnSigterm};
 use serde_json::{Map, Value};
@@ -43,6 +42,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use self::adopt::Plan;
 use self::checkpoint::CHECKPOINT;
+use self::code::Code;
 use self::detached::Detached;
 use self::secrets::Secrets;
 use crate::job::Job;
@@ -74,23 +74,28 @@ pub(crate) fn run(args: &Args) -> Result<String> {
         checkpoint.display()
     );
     let mut secrets = Secrets::default();
-    let client = Client::new(args.determined.settings(&mut secrets)?)?;
-    let way = Way::new(args, &job, &client, &mut secrets)?;
+    // What others say may repeat what they were sent.
+    train(args, &job, &out, &mut secrets)
+        .map_err(|error| anyhow!("{}", secrets.mask(&format!("{error:#}"))))
+}
+
+fn train(args: &Args, job: &Job, out: &Path, secrets: &mut Secrets) -> Result<String> {
+    let client = Client::new(args.determined.settings(secrets)?)?;
+    let way = Way::new(args, job, &client, secrets)?;
     let run = Run {
         args,
-        job: &job,
+        job,
         client: &client,
-        out: &out,
+        out,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start")?;
-    let result = runtime.block_on(run.until_signal(way, &mut secrets));
+    let result = runtime.block_on(run.until_signal(way, secrets));
     // A download that was interrupted is not waited for.
     runtime.shutdown_background();
-    // The master's words may repeat what it was sent.
-    result.map_err(|error| anyhow!("{}", secrets.mask(&format!("{error:#}"))))
+    result
 }
 
 /// How the training happens.
@@ -122,10 +127,9 @@ impl<'a> Way<'a> {
         let (config, code) = if own {
             program::experiment(args, job, secrets)?
         } else {
-            let code = options.code_folder(args)?;
-            let file = options::config_file(args, &code)?;
-            let config = config::read(args, job, &file, secrets)?;
-            (config, context_directory(&code)?)
+            // What was fetched is not kept while an experiment runs.
+            let code = Code::open(args, secrets)?;
+            (config::read(args, job, &code, secrets)?, code.files()?)
         };
         Ok(Self::Cluster(Plan {
             client,

@@ -1,20 +1,20 @@
 //! The options of `--engine determined`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 use determined::Settings;
 
 use super::secrets::Secrets;
-use crate::Args;
 
 /// Options that only `--engine determined` takes.
 ///
 /// Secrets have no flag, as command lines are visible: the password is in
-/// `DET_PASSWORD` (or `DET_PASS`), a token in `DET_USER_TOKEN`, and Pachyderm's in
-/// `PAC_TOKEN` (or `PACH_TOKEN`).
+/// `DET_PASSWORD` (or `DET_PASS`), a token in `DET_USER_TOKEN`, Pachyderm's in
+/// `PAC_TOKEN` (or `PACH_TOKEN`), and that of a git server in `GIT_TOKEN` (or
+/// `GIT_PASSWORD`).
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "With --engine determined")]
 pub struct DeterminedOptions {
@@ -51,8 +51,31 @@ pub struct DeterminedOptions {
 
     /// Train in this process, as --engine local does, while the master records the
     /// run, its metrics and its checkpoint.
-    #[arg(long, env = "TRAIN_DETACHED", conflicts_with_all = ["code", "fork", "det_data", "program"])]
+    #[arg(long, env = "TRAIN_DETACHED", conflicts_with_all = ["code", "git_url", "fork", "det_data", "program"])]
     pub detached: bool,
+    /// Or the git repository with the experiment's code, by its https:// address; it
+    /// implies --engine determined. A private one is read with the token in GIT_TOKEN
+    /// (or GIT_PASSWORD). For ssh there is no key: take a deploy token.
+    #[arg(long, env = "TRAIN_GIT_URL", value_name = "URL")]
+    pub git_url: Option<String>,
+
+    /// Its branch, tag or commit; without it, the server's default branch. A commit
+    /// has 40 hex digits; for fewer, from 7 on, the whole history may be fetched.
+    #[arg(long, env = "TRAIN_GIT_REF", value_name = "REF", requires = "git_url")]
+    pub git_ref: Option<String>,
+
+    /// The user beside the token, where the server wants a certain one, as for a
+    /// deploy token of GitLab.
+    #[arg(long, env = "GIT_USERNAME", value_name = "NAME")]
+    pub git_user: Option<String>,
+
+    /// A file that holds the token, as a mounted secret, instead of GIT_TOKEN.
+    #[arg(long, env = "GIT_TOKEN_FILE", value_name = "PATH")]
+    pub git_token_file: Option<PathBuf>,
+
+    /// The folder of the repository, or of --code, that is the experiment.
+    #[arg(long, env = "TRAIN_SUB_DIR", value_name = "DIR")]
+    pub sub_dir: Option<PathBuf>,
 
     /// Continue the experiment of the latest registered version with that
     /// experiment's code, as a fork. Otherwise the code given here continues its
@@ -145,7 +168,7 @@ pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn given(value: Option<&String>) -> Option<String> {
+pub(super) fn given(value: Option<&String>) -> Option<String> {
     value.filter(|text| !text.is_empty()).cloned()
 }
 
@@ -172,33 +195,6 @@ impl DeterminedOptions {
 
     /// Whether this program is the experiment's code, as no other is given.
     pub(super) fn sends_itself(&self) -> bool {
-        self.code.is_none()
+        self.code.is_none() && self.git_url.is_none()
     }
-
-    /// The folder that holds the code.
-    pub(super) fn code_folder(&self, args: &Args) -> Result<PathBuf> {
-        let code = self.code.as_ref().context("there is no --code")?;
-        let folder = args.training.below_pfs(code);
-        ensure!(
-            folder.is_dir(),
-            "--code {} is not a folder",
-            folder.display()
-        );
-        Ok(folder)
-    }
-}
-
-/// The experiment's configuration: an absolute path as it is, and else a file of
-/// the code's folder.
-pub(super) fn config_file(args: &Args, code: &Path) -> Result<PathBuf> {
-    let path = args.training.config.as_deref();
-    let Some(path) = path.filter(|path| !path.as_os_str().is_empty()) else {
-        bail!(
-            "--engine determined needs the experiment's configuration: name its file in the code's folder with --config"
-        );
-    };
-    if path.is_absolute() {
-        return Ok(args.training.below_pfs(path));
-    }
-    Ok(code.join(path))
 }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::Run;
 use super::checkpoint::{CHECKPOINT, Delivered};
+use super::config::{COMMIT, ORIGIN, set_origin};
 use crate::job::TRAINED_BY;
 use crate::publication::{self, PACKAGE, Published, REPORT_FILE};
 use crate::report;
@@ -46,12 +47,15 @@ pub(super) fn publish(
 fn publish_graph(
     run: &Run<'_>,
     version: &ModelVersion,
-    config: Value,
+    mut config: Value,
     described: Described,
 ) -> Result<ModelInfo> {
     let job = run.job;
     let checkpoint = &version.checkpoint;
     let metrics = checkpoint.training.validation_metrics.finite();
+    // An earlier attempt may have made the experiment, of an earlier commit.
+    let origin = checkpoint.training.experiment_config.pointer(ORIGIN);
+    set_origin(&mut config, origin);
     let settings = json!({
         "determined": {
             "experiment": checkpoint.training.experiment_id,
@@ -112,6 +116,14 @@ fn result(run: &Run<'_>, version: &ModelVersion, info: &ModelInfo) -> String {
     line("model", &info.name);
     line("version", &info.version);
     line("registered", &format_args!("version {}", version.version));
+    let commit = version
+        .checkpoint
+        .training
+        .experiment_config
+        .pointer(COMMIT);
+    if let Some(commit) = commit.and_then(Value::as_str) {
+        line("code", &commit);
+    }
     for (name, value) in &info.metrics {
         line(name, &format_args!("{value:.4}"));
     }

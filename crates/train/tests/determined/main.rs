@@ -15,6 +15,7 @@ mod detached;
 mod ends;
 mod faults;
 mod flow;
+mod git;
 mod own;
 mod support;
 mod traces;

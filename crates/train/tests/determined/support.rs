@@ -12,6 +12,7 @@ use crate::common::{Pfs, VERSION, texts, tree};
 
 pub(crate) const PAC_TOKEN: &str = "pac-t0ken-0f-a-r0bot";
 pub(crate) const STORAGE_KEY: &str = "st0rage-secret-key";
+pub(crate) const GIT_TOKEN: &str = "g1t-deploy-t0ken";
 
 /// A classifier of rows with two columns.
 pub(crate) fn graph(output: &str, softmax: bool) -> Vec<u8> {
@@ -89,11 +90,18 @@ impl Case {
     }
 
     pub(crate) fn command(&self) -> Command {
+        let mut command = self.command_without_code();
+        command
+            .args(["--engine", "determined"])
+            .env("TRAIN_CODE", "/pfs/code")
+            .env("TRAIN_CONFIG", "const.yaml");
+        command
+    }
+
+    pub(crate) fn command_without_code(&self) -> Command {
         let mut command = self.pfs.command();
         command
-            .args(["--engine", "determined", "--poll", "5ms"])
-            .env("TRAIN_CODE", "/pfs/code")
-            .env("TRAIN_CONFIG", "const.yaml")
+            .args(["--poll", "5ms"])
             .env("DET_MASTER", self.master.url())
             .env("DET_USER", USER)
             .env("DET_PASSWORD", PASSWORD)
@@ -132,7 +140,7 @@ impl Case {
         all.insert("stderr".to_owned(), output.stderr.clone());
         for (name, content) in all {
             let text = String::from_utf8_lossy(&content);
-            for secret in [PASSWORD, PAC_TOKEN, STORAGE_KEY, "mock-token"] {
+            for secret in [PASSWORD, PAC_TOKEN, STORAGE_KEY, GIT_TOKEN, "mock-token"] {
                 assert!(!text.contains(secret), "{secret} in {name}: {text}");
             }
         }

@@ -100,6 +100,7 @@ mod settings;
 #[cfg(feature = "storage")]
 mod storage;
 mod tls;
+#[cfg(feature = "trial")]
 mod trial;
 mod unpack;
 mod wire;
@@ -118,6 +119,7 @@ pub use settings::{Retry, Settings};
 #[cfg(feature = "storage")]
 pub use storage::{CheckpointFrom, StorageAccess};
 pub use tls::{Tls, Trust};
+#[cfg(feature = "trial")]
 pub use trial::{
     CheckpointStore, MetricGroup, NewCheckpoint, Resumed, TaskEnvironment, Trial, TrialState,
 };

@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long each server is asked, after a start that does not count.
-const SPAN: Duration = Duration::from_secs(3);
-const WARM: Duration = Duration::from_secs(1);
+pub(crate) const SPAN: Duration = Duration::from_secs(3);
+pub(crate) const WARM: Duration = Duration::from_secs(1);
 
 /// A request as it goes over the wire.
 pub(crate) struct Request(Vec<u8>);

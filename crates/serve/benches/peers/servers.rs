@@ -38,13 +38,15 @@ class Echo(MLModel):
 /// A server that answers; it ends with this.
 pub(crate) struct Server {
     pub(crate) address: String,
+    /// Empty where it does not speak gRPC.
+    pub(crate) grpc: String,
     child: Option<Child>,
     _folder: Option<TempDir>,
 }
 
 impl Server {
-    /// Starts `command` and waits until it listens at `port`.
-    fn start(command: &mut Command, port: u16, folder: Option<TempDir>) -> Self {
+    /// Starts `command` and waits until it listens at the ports of REST and gRPC.
+    fn start(command: &mut Command, [port, grpc]: [u16; 2], folder: Option<TempDir>) -> Self {
         // A group of its own, so that its workers end with it.
         let child = command
             .stdout(Stdio::null())
@@ -54,13 +56,16 @@ impl Server {
             .unwrap();
         let server = Self {
             address: format!("127.0.0.1:{port}"),
+            grpc: format!("127.0.0.1:{grpc}"),
             child: Some(child),
             _folder: folder,
         };
         let start = Instant::now();
-        while TcpStream::connect(&server.address).is_err() {
-            assert!(start.elapsed() < PATIENCE, "{command:?} does not listen");
-            sleep(Duration::from_millis(10));
+        for address in [&server.address, &server.grpc] {
+            while TcpStream::connect(address).is_err() {
+                assert!(start.elapsed() < PATIENCE, "{command:?} does not listen");
+                sleep(Duration::from_millis(10));
+            }
         }
         // The port of a Python server opens before its model is there.
         sleep(Duration::from_secs(2));
@@ -112,12 +117,13 @@ fn free_port() -> u16 {
 
 /// The conformance model of this workspace.
 pub(crate) fn serve() -> Server {
-    let port = free_port();
+    let ports = [free_port(), free_port()];
+    let [http, grpc] = ports.map(|port| port.to_string());
     let mut command = Command::new(env!("CARGO_BIN_EXE_serve"));
     command.env_clear().args(["--echo", "--host", "127.0.0.1"]);
-    command.args(["--http-port", &port.to_string(), "--grpc-workers", "0"]);
+    command.args(["--http-port", &http, "--grpc-port", &grpc]);
     command.args(["--metrics-port", "0", "--drain-delay", "0"]);
-    Server::start(&mut command, port, None)
+    Server::start(&mut command, ports, None)
 }
 
 /// A handler that returns `answer`, and nothing else.
@@ -139,6 +145,7 @@ pub(crate) fn bare(answer: &[u8]) -> Server {
     });
     Server {
         address,
+        grpc: String::new(),
         child: None,
         _folder: None,
     }
@@ -149,18 +156,16 @@ pub(crate) fn wrapper() -> Option<Server> {
     let bin = PathBuf::from(std::env::var_os("SELDON_BIN")?);
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("Echo.py"), WRAPPED).unwrap();
-    let [port, grpc, metrics] = [(); 3].map(|()| free_port().to_string());
+    let ports = [free_port(), free_port()];
+    let [port, grpc] = ports.map(|port| port.to_string());
+    let metrics = free_port().to_string();
     let cores = thread::available_parallelism().unwrap().to_string();
     let mut command = Command::new(bin.join("seldon-core-microservice"));
     command.arg("Echo").args(["--service-type", "MODEL"]);
     command.args(["--http-port", &port, "--grpc-port", &grpc]);
     command.args(["--metrics-port", &metrics, "--workers", &cores]);
     command.current_dir(folder.path());
-    Some(Server::start(
-        &mut command,
-        port.parse().unwrap(),
-        Some(folder),
-    ))
+    Some(Server::start(&mut command, ports, Some(folder)))
 }
 
 /// What Seldon recommends, in its fastest form here: in one process.
@@ -179,5 +184,5 @@ pub(crate) fn mlserver() -> Option<Server> {
     let mut command = Command::new(bin.join("mlserver"));
     command.args(["start", "."]).current_dir(folder.path());
     command.env("PYTHONPATH", folder.path());
-    Some(Server::start(&mut command, port, Some(folder)))
+    Some(Server::start(&mut command, [port, grpc], Some(folder)))
 }

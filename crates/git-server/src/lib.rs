@@ -24,6 +24,7 @@
 mod backend;
 mod repository;
 mod server;
+mod tls;
 
 pub use repository::Repository;
 pub use server::{GitServer, Rules, Seen};

@@ -14,11 +14,13 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
 
-use crate::Repository;
 use crate::backend::{self, Call};
+use crate::{Repository, tls};
 
 /// How the server behaves, from the next request on.
 #[derive(Debug, Clone, Default)]
@@ -52,6 +54,7 @@ pub struct Seen {
 struct Shared {
     root: TempDir,
     address: SocketAddr,
+    tls: Option<TlsAcceptor>,
     rules: Mutex<Rules>,
     seen: Mutex<Vec<Seen>>,
 }
@@ -69,11 +72,22 @@ pub struct GitServer {
 impl GitServer {
     /// Starts on a free port of the loopback interface.
     pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// Starts with TLS; gives its certificate in PEM form too.
+    pub fn start_with_tls() -> (Self, String) {
+        let (acceptor, certificate) = tls::own();
+        (Self::start_with(Some(acceptor)), certificate)
+    }
+
+    fn start_with(tls: Option<TlsAcceptor>) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.set_nonblocking(true).expect("a socket");
         let shared = Arc::new(Shared {
             root: tempfile::tempdir().expect("a folder"),
             address: listener.local_addr().expect("an address"),
+            tls,
             rules: Mutex::default(),
             seen: Mutex::default(),
         });
@@ -102,7 +116,12 @@ impl GitServer {
 
     /// The address of a repository.
     pub fn url(&self, repository: &str) -> String {
-        format!("http://{}/{repository}", self.shared.address)
+        let scheme = if self.shared.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        format!("{scheme}://{}/{repository}", self.shared.address)
     }
 
     /// A new and empty repository.
@@ -145,13 +164,25 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     while let Ok((connection, _)) = listener.accept().await {
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
-            let service = service_fn(|request| answer(request, Arc::clone(&shared)));
-            // An error is a connection that the client has closed.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(connection), service)
-                .await;
+            match shared.tls.clone() {
+                None => serve(connection, shared).await,
+                // Else the client does not trust the certificate.
+                Some(tls) => {
+                    if let Ok(connection) = tls.accept(connection).await {
+                        serve(connection, shared).await;
+                    }
+                }
+            }
         });
     }
+}
+
+async fn serve(connection: impl AsyncRead + AsyncWrite + Unpin, shared: Arc<Shared>) {
+    let service = service_fn(|request| answer(request, Arc::clone(&shared)));
+    // An error is a connection that the client has closed.
+    let _ = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(connection), service)
+        .await;
 }
 
 type Answer = Response<Full<Bytes>>;

@@ -16,6 +16,7 @@
 //! verified by its digests, and written nowhere but below the given folder.
 
 mod error;
+mod exchange;
 mod export;
 mod pack;
 mod remote;
@@ -27,7 +28,6 @@ use std::path::Path;
 
 pub use error::Error;
 pub use remote::Remote;
-pub use revision::LONGEST_LIST;
 
 use crate::export::Export;
 use crate::revision::Revision;
@@ -72,7 +72,8 @@ pub struct Fetched {
 /// be a file's. The folder may then hold some of the files.
 pub fn fetch(remote: &Remote, revision: &str, into: &Path) -> Result<Fetched, Error> {
     let revision = Revision::parse(revision)?;
-    let scratch = tempfile::tempdir().map_err(Error::file("create a folder in", temp_dir()))?;
+    let scratch =
+        tempfile::tempdir().map_err(Error::file("create a folder in", std::env::temp_dir()))?;
     let mut session = Session::open(remote, scratch.path())?;
     let found = revision.find(&mut session)?;
     let pack = session.obtain(found.id, found.name.is_some())?;
@@ -85,8 +86,4 @@ pub fn fetch(remote: &Remote, revision: &str, into: &Path) -> Result<Fetched, Er
         files: export.files,
         submodules: export.submodules,
     })
-}
-
-fn temp_dir() -> std::path::PathBuf {
-    std::env::temp_dir()
 }

@@ -7,7 +7,7 @@ use crate::Error;
 use crate::session::{Session, named};
 
 /// How many branches, and how many tags, an error names.
-pub const LONGEST_LIST: usize = 20;
+const LONGEST_LIST: usize = 20;
 
 const SHORTEST_COMMIT: usize = 7;
 const WHOLE_COMMIT: usize = 40;

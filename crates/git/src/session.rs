@@ -19,8 +19,9 @@ use gix_transport::client::blocking_io::http::Transport;
 use gix_transport::{Protocol, Service};
 use gix_utils::progress::Discard;
 
+use crate::exchange::Requests;
 use crate::pack::Pack;
-use crate::web::{Requests, Web};
+use crate::web::Web;
 use crate::{Error, MAX_OBJECT, Remote};
 
 /// What an error repeats of a server's words, in bytes.

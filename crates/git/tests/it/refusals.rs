@@ -95,6 +95,27 @@ fn redirects_are_followed_and_a_token_stays_at_home() {
 }
 
 #[test]
+fn a_private_authority_is_trusted_when_it_is_named() {
+    let (server, certificate) = GitServer::start_with_tls();
+    let repository = server.repository("private");
+    repository.write("a.txt", "a");
+    repository.commit("All");
+    server.rules().credentials = Some(("git".to_owned(), TOKEN.to_owned()));
+    let remote = remote(&server, "private").with_credentials(None, Some(TOKEN.into()));
+    let error = fetch(&remote, "main").err().unwrap().to_string();
+    assert!(error.contains("certificate"), "{error}");
+    assert!(server.seen().is_empty(), "nothing was sent");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("authority.pem");
+    let trusting = remote.clone().with_certificates(file.clone());
+    let error = fetch(&trusting, "main").err().unwrap();
+    assert!(matches!(error, Error::Certificates { .. }), "{error}");
+    std::fs::write(&file, certificate).unwrap();
+    fetch(&trusting, "main").unwrap();
+    assert!(!remote.is_clear_text());
+}
+
+#[test]
 fn servers_that_fail_are_told_apart() {
     let server = server();
     server.rules().credentials = None;

@@ -42,6 +42,7 @@
 )]
 
 mod archive;
+mod checkpoints;
 mod experiments;
 mod faults;
 mod page;

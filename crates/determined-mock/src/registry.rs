@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::page::page;
 use crate::reply::Reply;
 use crate::world::{NOW, World};
-use crate::{Model, Request, Version, experiments};
+use crate::{Model, Request, Version, checkpoints};
 
 pub(crate) fn route(world: &mut World, request: &Request, method: &str, path: &[&str]) -> Reply {
     match (method, path) {
@@ -186,7 +186,7 @@ fn describe(model: &Model, workspace: i32) -> Value {
 fn version(world: &World, model: &Model, version: &Version, workspace: i32) -> Value {
     let checkpoint = world
         .checkpoint(&version.checkpoint)
-        .map(|found| experiments::checkpoint(world, found));
+        .map(|found| checkpoints::describe(world, found));
     json!({
         "model": describe(model, workspace), "checkpoint": checkpoint,
         "version": version.number, "creationTime": NOW, "id": model.id * 100 + version.number + 40,

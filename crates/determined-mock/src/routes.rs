@@ -5,7 +5,7 @@ use sha2::{Digest, Sha512};
 
 use crate::reply::Reply;
 use crate::world::World;
-use crate::{PASSWORD, Request, USER, archive, experiments, registry, trials};
+use crate::{PASSWORD, Request, USER, archive, checkpoints, experiments, registry, trials};
 
 pub(crate) fn route(world: &mut World, request: &Request) -> Reply {
     let segments = request.segments();
@@ -55,7 +55,7 @@ fn api(world: &mut World, request: &Request, method: &str, path: &[&str]) -> Rep
         (_, ["experiments", rest @ ..]) => experiments::route(world, request, method, rest),
         (_, ["models", rest @ ..]) => registry::route(world, request, method, rest),
         ("GET", ["checkpoints", uuid]) => match world.checkpoint(uuid) {
-            Some(found) => Reply::ok(json!({"checkpoint": experiments::checkpoint(world, found)})),
+            Some(found) => Reply::ok(json!({"checkpoint": checkpoints::describe(world, found)})),
             None => Reply::not_found("checkpoint", uuid),
         },
         (

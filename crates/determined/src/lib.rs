@@ -78,6 +78,31 @@
 //!   feature `storage`, they also come directly from where the cluster keeps them
 //!   (`StorageAccess`).
 //!
+//! # Training code
+//!
+//! The other end of an experiment: what a task, or a *detached* process anywhere,
+//! reports to the master (0.38).
+//!
+//! ```no_run
+//! # use std::collections::BTreeMap;
+//! use determined::{CheckpointStore, Client, MetricGroup, StorageAccess, TaskEnvironment, Trial};
+//!
+//! # async fn run() -> Result<(), determined::Error> {
+//! let task = TaskEnvironment::from_variables(|name| std::env::var(name).ok())?;
+//! let access = StorageAccess::from_variables(std::env::vars());
+//! let store = CheckpointStore::of_task(&task, access)?;
+//! let mut trial = Trial::of_task(Client::new(task.settings.clone())?, &task);
+//! trial.prepare(store.config()).await?;
+//!
+//! let files = BTreeMap::from([("model.onnx".to_owned(), b"the graph".to_vec())]);
+//! let metrics = BTreeMap::from([("accuracy".to_owned(), 0.9)]);
+//! trial.report_metrics(MetricGroup::Validation, 1, &metrics).await?;
+//! let checkpoint = store.write(files, 1, serde_json::Map::new()).await?;
+//! trial.report_checkpoint(&checkpoint).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Limits
 //!
 //! No streaming of state: an experiment is looked at every few seconds, as the

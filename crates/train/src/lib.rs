@@ -28,6 +28,7 @@
 //! sum has one order.
 
 mod args;
+mod command;
 mod data;
 mod determined;
 mod embedded;
@@ -50,7 +51,8 @@ mod trial;
 use std::process::ExitCode;
 
 pub use crate::determined::{CheckpointFrom, DeterminedOptions, OnPause, OnSigterm};
-pub use args::{Args, Command, Engine, TrainingOptions};
+pub use args::{Args, Engine, TrainingOptions};
+pub use command::Command;
 pub use data::DataError;
 pub use experiment::{
     ClassWeights, Experiment, ExperimentError, HeadKind, Hyperparameters, Labels, ModelKind, Search,

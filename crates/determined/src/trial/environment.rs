@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use crate::{Credentials, Error, Settings};
+use crate::{Credentials, Error, Settings, Tls};
 
 /// Who a task is, as its variables say (`determined.md` §9). Its tokens are in no
 /// `Debug` output.
@@ -48,16 +48,12 @@ impl TaskEnvironment {
         };
         let token: SecretString = want("DET_SESSION_TOKEN")?.into();
         // The allocation's token is the only one that the reports need.
-        let settings = Settings::from_variables(|name| match name {
-            "DET_USER_TOKEN" => Some("unused".to_owned()),
-            "DET_MASTER" | "DET_MASTER_CERT_FILE" | "DET_MASTER_CERT_NAME" => get(name),
-            _ => None,
-        });
-        want("DET_MASTER")?;
-        let settings = Settings {
-            credentials: Credentials::Allocation(token),
-            ..settings?
-        };
+        let address = want("DET_MASTER")?.parse()?;
+        let mut settings = Settings::new(address, Credentials::Allocation(token));
+        settings.tls = Tls::from_settings(
+            get("DET_MASTER_CERT_FILE").as_deref(),
+            get("DET_MASTER_CERT_NAME").as_deref(),
+        );
         Ok(Self {
             settings,
             trial_id: number("DET_TRIAL_ID")?,

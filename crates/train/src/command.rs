@@ -1,0 +1,72 @@
+//! `train`, and the subcommand beside its options.
+
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
+
+use crate::{Args, TrialOptions};
+
+/// What is asked for.
+#[derive(Debug)]
+pub enum Command {
+    /// `train`: train and publish.
+    Train(Box<Args>),
+    /// `train trial`: train in a task of Determined.
+    Trial(Box<TrialOptions>),
+}
+
+impl Command {
+    /// The command line of this process. Ends the process when it is wrong, or asks
+    /// for help.
+    pub fn parse() -> Self {
+        let matches = Self::described().get_matches();
+        Self::read(&matches).unwrap_or_else(|error| error.format(&mut Self::described()).exit())
+    }
+
+    /// Its description: the options of `train`, and beside them the subcommand.
+    fn described() -> clap::Command {
+        Args::command()
+            .subcommand(TrialOptions::command())
+            .subcommand_negates_reqs(true)
+            .args_conflicts_with_subcommands(true)
+            .disable_help_subcommand(true)
+    }
+
+    fn read(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(match matches.subcommand() {
+            Some((_, trial)) => Self::Trial(Box::new(TrialOptions::from_arg_matches(trial)?)),
+            None => Self::Train(Box::new(Args::from_arg_matches(matches)?)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Command::described().debug_assert();
+    }
+
+    #[test]
+    fn a_trial_takes_the_same_options() {
+        let read = |line: &[&str]| {
+            let matches = Command::described().try_get_matches_from(line)?;
+            Command::read(&matches)
+        };
+        let line = [
+            "train", "trial", "--repo", "r", "--model", "m", "--data", "/pfs/x",
+        ];
+        let Command::Trial(trial) = read(&line).unwrap() else {
+            panic!("no trial")
+        };
+        assert_eq!(trial.training.data_folder(), Path::new("/pfs/x"));
+        let Command::Train(args) = read(&["train", "--repo", "r", "--model", "m"]).unwrap() else {
+            panic!("a trial")
+        };
+        assert_eq!(args.training.data_folder(), Path::new("/pfs/data"));
+        assert!(read(&["train", "trial"]).is_err());
+        assert!(read(&["train"]).is_err());
+    }
+}

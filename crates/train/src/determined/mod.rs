@@ -28,6 +28,7 @@ mod program;
 mod publish;
 mod secrets;
 mod watch;
+mod way;
 mod whole;
 
 use std::cell::Cell;
@@ -40,11 +41,9 @@ pub use options::{CheckpointFrom, DeterminedOptions, OnPause, OnSigterm};
 use serde_json::{Map, Value};
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::adopt::Plan;
 use self::checkpoint::CHECKPOINT;
-use self::code::Code;
-use self::detached::Detached;
 use self::secrets::Secrets;
+use self::way::Way;
 use crate::job::Job;
 use crate::progress::{step, warn};
 use crate::run::already;
@@ -96,58 +95,6 @@ fn train(args: &Args, job: &Job, out: &Path, secrets: &mut Secrets) -> Result<St
     // A download that was interrupted is not waited for.
     runtime.shutdown_background();
     result
-}
-
-/// How the training happens.
-enum Way<'a> {
-    /// On the cluster.
-    Cluster(Plan<'a>),
-    /// In this process.
-    Detached(Box<Detached<'a>>),
-}
-
-impl<'a> Way<'a> {
-    /// Reads what is needed; nothing is sent yet.
-    fn new(
-        args: &'a Args,
-        job: &'a Job,
-        client: &'a Client,
-        secrets: &mut Secrets,
-    ) -> Result<Self> {
-        let options = &args.determined;
-        if options.detached {
-            let detached = Detached::new(args, job, client, secrets)?;
-            return Ok(Self::Detached(Box::new(detached)));
-        }
-        let own = options.sends_itself();
-        ensure!(
-            !(own && options.fork),
-            "--fork takes the code of an earlier experiment, but this program is the code: leave it out, or give --code"
-        );
-        let (config, code) = if own {
-            program::experiment(args, job, secrets)?
-        } else {
-            // What was fetched is not kept while an experiment runs.
-            let code = Code::open(args, secrets)?;
-            (config::read(args, job, &code, secrets)?, code.files()?)
-        };
-        Ok(Self::Cluster(Plan {
-            client,
-            options,
-            labels: config::labels(job),
-            model: &job.model,
-            config,
-            code,
-            continues: !own,
-        }))
-    }
-
-    fn config(&self) -> &Value {
-        match self {
-            Self::Cluster(plan) => &plan.config,
-            Self::Detached(detached) => &detached.config,
-        }
-    }
 }
 
 struct Run<'a> {

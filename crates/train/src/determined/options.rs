@@ -33,26 +33,6 @@ pub struct DeterminedOptions {
     #[arg(long, env = "TRAIN_CODE", value_name = "DIR")]
     pub code: Option<PathBuf>,
 
-    /// Determined's configuration where this program is the experiment, or with
-    /// --detached: image, resources, checkpoint_storage and so on. Every key may be
-    /// left out.
-    #[arg(long, env = "TRAIN_DET_CONFIG", value_name = "PATH")]
-    pub det_config: Option<PathBuf>,
-
-    /// A folder in which the tasks have the data, as a bind mount; without it, the
-    /// data is sent along with the program.
-    #[arg(long, env = "TRAIN_DET_DATA", value_name = "DIR")]
-    pub det_data: Option<PathBuf>,
-
-    /// The program that is sent, a build of train for the cluster's machines;
-    /// without it, this one.
-    #[arg(long, env = "TRAIN_PROGRAM", value_name = "PATH")]
-    pub program: Option<PathBuf>,
-
-    /// Train in this process, as --engine local does, while the master records the
-    /// run, its metrics and its checkpoint.
-    #[arg(long, env = "TRAIN_DETACHED", conflicts_with_all = ["code", "git_url", "fork", "det_data", "program"])]
-    pub detached: bool,
     /// Or the git repository with the experiment's code, by its https:// address; it
     /// implies --engine determined. A private one is read with the token in GIT_TOKEN
     /// (or GIT_PASSWORD). For ssh there is no key: take a deploy token.
@@ -76,6 +56,27 @@ pub struct DeterminedOptions {
     /// The folder of the repository, or of --code, that is the experiment.
     #[arg(long, env = "TRAIN_SUB_DIR", value_name = "DIR")]
     pub sub_dir: Option<PathBuf>,
+
+    /// Determined's configuration where this program is the experiment, or with
+    /// --detached: image, resources, checkpoint_storage and so on. Every key may be
+    /// left out.
+    #[arg(long, env = "TRAIN_DET_CONFIG", value_name = "PATH")]
+    pub det_config: Option<PathBuf>,
+
+    /// A folder in which the tasks have the data, as a bind mount; without it, the
+    /// data is sent along with the program.
+    #[arg(long, env = "TRAIN_DET_DATA", value_name = "DIR")]
+    pub det_data: Option<PathBuf>,
+
+    /// The program that is sent, a build of train for the cluster's machines;
+    /// without it, this one.
+    #[arg(long, env = "TRAIN_PROGRAM", value_name = "PATH")]
+    pub program: Option<PathBuf>,
+
+    /// Train in this process, as --engine local does, while the master records the
+    /// run, its metrics and its checkpoint.
+    #[arg(long, env = "TRAIN_DETACHED", conflicts_with_all = ["code", "git_url", "fork", "det_data", "program"])]
+    pub detached: bool,
 
     /// Continue the experiment of the latest registered version with that
     /// experiment's code, as a fork. Otherwise the code given here continues its
@@ -195,6 +196,8 @@ impl DeterminedOptions {
 
     /// Whether this program is the experiment's code, as no other is given.
     pub(super) fn sends_itself(&self) -> bool {
-        self.code.is_none() && self.git_url.is_none()
+        let code = self.code.as_deref();
+        code.is_none_or(|path| path.as_os_str().is_empty())
+            && given(self.git_url.as_ref()).is_none()
     }
 }

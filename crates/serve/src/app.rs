@@ -8,6 +8,7 @@ use model::Lane;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
+use crate::events::Events;
 use crate::lanes;
 use crate::metrics::Metrics;
 use crate::models::{Models, Unit};
@@ -26,6 +27,8 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     /// What is served.
     pub(crate) models: Models,
+    /// Who is told of requests, if anybody.
+    pub(crate) events: Option<Events>,
     pool: Pool,
     draining: AtomicBool,
     changed: watch::Sender<()>,
@@ -48,12 +51,14 @@ impl App {
         metrics: Metrics,
         pool: Pool,
         models: Models,
+        events: Option<Events>,
     ) -> Self {
         Self {
             node: Arc::new(node),
             bounds,
             metrics,
             models,
+            events,
             pool,
             draining: AtomicBool::new(false),
             changed: watch::Sender::new(()),

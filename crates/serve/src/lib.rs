@@ -10,6 +10,7 @@
 
 mod app;
 mod door;
+mod events;
 mod grpc;
 mod http;
 mod input;

@@ -40,6 +40,7 @@ pub(crate) struct Metrics {
     reward: GaugeVec,
     of_model: ModelMetrics,
     monitor: MonitorSeries,
+    lost: IntCounter,
 }
 
 impl Metrics {
@@ -85,7 +86,10 @@ impl Metrics {
         registry.register(Box::new(predictions.clone()))?;
         registry.register(Box::new(waiting.clone()))?;
         registry.register(Box::new(model.clone()))?;
+        let lost = IntCounter::new("serve_events_lost_total", "Events that could not be told")?;
+        registry.register(Box::new(lost.clone()))?;
         Ok(Self {
+            lost,
             monitor: MonitorSeries::register(&registry)?,
             registry,
             requests,
@@ -98,6 +102,11 @@ impl Metrics {
             reward,
             of_model: ModelMetrics::new(labels),
         })
+    }
+
+    /// Where lost events are counted.
+    pub(crate) fn lost(&self) -> IntCounter {
+        self.lost.clone()
     }
 
     /// Where monitors count.

@@ -10,6 +10,7 @@ use monitor::{Drift, Measure, Reference, Scorer, Window};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::events::Events;
 use crate::metrics::{MonitorSeries, Watched};
 
 /// How requests are watched.
@@ -22,6 +23,8 @@ pub(crate) struct Watch {
     pub(crate) level: f64,
     /// Where it is counted.
     pub(crate) series: MonitorSeries,
+    /// Who is told of tests, if anybody.
+    pub(crate) events: Option<Events>,
 }
 
 /// What is known of the requests to one model.
@@ -121,6 +124,8 @@ impl Monitor {
             reference: Arc::clone(&reference),
             seen: Arc::clone(&seen),
             level: watch.level,
+            model: name.to_owned(),
+            events: watch.events.clone(),
         };
         thread::Builder::new()
             .name("drift".to_owned())
@@ -218,6 +223,8 @@ struct Tester {
     reference: Arc<Reference>,
     seen: Arc<Seen>,
     level: f64,
+    model: String,
+    events: Option<Events>,
 }
 
 impl Tester {
@@ -227,6 +234,9 @@ impl Tester {
             // The dimensions of an embedding mean nothing to anybody one by one.
             let named = self.reference.measure == Measure::Highest;
             self.seen.series.tested(&drift, named);
+            if let Some(events) = &self.events {
+                events.tested(self.model.clone(), (*drift).clone());
+            }
             let before = self.seen.last().replace(Arc::clone(&drift));
             if before.is_some_and(|before| before.drifted) != drift.drifted {
                 tell(&drift);

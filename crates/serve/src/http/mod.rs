@@ -5,6 +5,7 @@ mod call;
 mod encoding;
 mod layers;
 mod router;
+mod tell;
 
 pub(crate) use router::{metrics_router, router};
 
@@ -48,6 +49,9 @@ pub(crate) async fn read(app: &App, request: Request) -> Result<(Parts, Bytes), 
             plain.into()
         }
     };
+    if let Some(copy) = parts.extensions.get::<tell::Copy>() {
+        copy.keep(&body);
+    }
     Ok((parts, body))
 }
 

@@ -11,7 +11,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::{call, layers};
+use super::{call, layers, tell};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::{oip, seldon};
@@ -34,6 +34,7 @@ pub(crate) fn router(app: &Arc<App>, longest: Option<Duration>) -> Router {
     Router::new()
         .fallback_service(paths)
         .layer(from_fn_with_state(longest, layers::deadline))
+        .layer(from_fn_with_state(Arc::clone(app), tell::tell))
         .layer(from_fn_with_state(Arc::clone(app), layers::compress))
         .layer(from_fn(layers::allow_origins))
         .layer(from_fn_with_state(Arc::clone(app), layers::observe))

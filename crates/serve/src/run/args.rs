@@ -9,6 +9,8 @@ use clap::builder::BoolishValueParser;
 use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::events::Payloads;
+
 const EXAMPLES: &str = "\
 Examples:
   serve --model pipelines/iris/model       serve a package on port 9000
@@ -96,6 +98,21 @@ pub(super) struct Args {
         default_value = "0.05"
     )]
     pub(super) drift_level: f64,
+    /// An http URL that gets a CloudEvent for each request that has an outlier
+    /// score and each test for drift, as from Seldon's detectors; for deployments
+    /// without them.
+    #[arg(long, env = "SERVE_EVENT_SINK", value_name = "URL")]
+    pub(super) event_sink: Option<String>,
+    /// Which payloads of REST requests that sink gets too, as from Seldon's
+    /// orchestrator; for deployments without it.
+    #[arg(
+        long,
+        env = "SERVE_LOG_PAYLOADS",
+        value_name = "WHICH",
+        default_value = "none",
+        ignore_case = true
+    )]
+    pub(super) log_payloads: Payloads,
     /// Where a --model that starts with /pfs/ lies.
     #[arg(long, env = "PFS_ROOT", value_name = "DIR", default_value = "/pfs")]
     pub(super) pfs: PathBuf,

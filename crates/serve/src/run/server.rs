@@ -16,6 +16,7 @@ use super::origin::Origin;
 use super::settings::{Settings, cores};
 use crate::app::{App, Bounds};
 use crate::door::{self, Door, Manners};
+use crate::events::Events;
 use crate::grpc;
 use crate::http;
 use crate::lanes::Lanes;
@@ -77,6 +78,7 @@ async fn serve(settings: Settings) -> Result<()> {
         requests,
         level,
         series: app.metrics.monitor(),
+        events: app.events.clone(),
     };
     tokio::select! {
         loaded = load(&app, origin, watch, load_at_start) => loaded?,
@@ -108,6 +110,9 @@ async fn serve(settings: Settings) -> Result<()> {
     match timeout(LAST_ANSWERS, open.closed()).await {
         Ok(ended) => ended?,
         Err(_) => bail!("requests are still in flight after {LAST_ANSWERS:?}: cutting them off"),
+    }
+    if let Some(events) = &app.events {
+        events.end().await;
     }
     tracing::info!("stopped");
     Ok(())
@@ -151,7 +156,11 @@ async fn prepare(
         }
         Origin::Folder(_) | Origin::Registry(..) => Models::new(alias),
     };
-    let app = Arc::new(App::new(settings.node, bounds, counters, pool, models));
+    let events = settings
+        .sink
+        .map(|sink| Events::start(sink, counters.lost()));
+    let app = App::new(settings.node, bounds, counters, pool, models, events);
+    let app = Arc::new(app);
     let endpoint = http::metrics_router(&app, &settings.metrics_endpoint);
     // Who looks at the metrics is let in when clients have taken all other seats.
     let few = Manners::new(METRICS_CLIENTS, settings.silence);

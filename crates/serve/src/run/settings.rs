@@ -1,16 +1,19 @@
 //! Settings, checked before anything is opened.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use axum::http::Uri;
 use serde_json::Value;
 
 use super::annotations::Annotations;
 use super::args::{Args, LogFormat, LogLevel};
 use super::origin::Origin;
 use super::parameters::Parameters;
+use crate::events::{Payloads, Place, Sink};
 use crate::grpc;
 use crate::seldon::{Node, Overrides};
 
@@ -35,6 +38,8 @@ pub(super) struct Settings {
     pub(super) detect_batch_size: usize,
     /// How often such a test may be wrong.
     pub(super) drift_level: f64,
+    /// Who is told of requests, if anybody.
+    pub(super) sink: Option<Sink>,
     pub(super) http: SocketAddr,
     /// `None` when gRPC is turned off.
     pub(super) grpc: Option<SocketAddr>,
@@ -113,6 +118,7 @@ impl Settings {
             watch: args.watch,
             detect_batch_size: args.detect_batch_size,
             drift_level: args.drift_level,
+            sink: sink(&args, http)?,
             http: (args.host, http).into(),
             grpc: grpc.map(|port| (args.host, port).into()),
             metrics: (args.host, metrics).into(),
@@ -138,6 +144,44 @@ impl Settings {
             log_format: args.log_format,
         })
     }
+}
+
+/// Where events go.
+fn sink(args: &Args, port: u16) -> Result<Option<Sink>> {
+    let Some(url) = set(args.event_sink.clone()) else {
+        ensure!(
+            args.log_payloads == Payloads::None,
+            "--log-payloads needs --event-sink, the URL that they go to"
+        );
+        return Ok(None);
+    };
+    let parsed: Uri = url.parse().context("--event-sink is no URL")?;
+    ensure!(
+        !parsed
+            .authority()
+            .is_some_and(|host| host.as_str().contains('@')),
+        "--event-sink has credentials, which cannot be sent; expected http://HOST[:PORT]/PATH"
+    );
+    ensure!(
+        parsed.scheme_str() == Some("http"),
+        "--event-sink is {url}, expected http://HOST[:PORT]/PATH, as brokers in a cluster have"
+    );
+    let known = |value: &Option<String>| set(value.clone()).unwrap_or_default();
+    let pod = std::env::var("POD_NAME").ok();
+    let pod = set(pod).unwrap_or_else(|| "localhost".to_owned());
+    // Kubernetes tells every pod with a service account.
+    let namespace = fs::read_to_string("/var/run/secrets/kubernetes.io/serviceaccount/namespace");
+    Ok(Some(Sink {
+        url: parsed,
+        payloads: args.log_payloads,
+        place: Place {
+            deployment: known(&args.deployment_id),
+            predictor: known(&args.predictor_id),
+            node: known(&args.unit_id),
+            namespace: namespace.unwrap_or_default().trim().to_owned(),
+            address: format!("http://{pod}:{port}/"),
+        },
+    }))
 }
 
 /// How many threads can run at once.

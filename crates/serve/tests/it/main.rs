@@ -11,6 +11,7 @@ mod binary;
 mod clients;
 mod compressed;
 mod echo;
+mod events;
 mod grpc;
 mod hostile;
 mod lifecycle;

@@ -1,0 +1,87 @@
+//! Tells the event sink of exchanges with clients.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::body::{Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use uuid::Uuid;
+
+use super::call;
+use crate::app::App;
+use crate::events::{Exchange, Payload};
+
+/// A copy of the body that a handler has read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Copy(Arc<OnceLock<Bytes>>);
+
+impl Copy {
+    /// Takes the body, unpacked.
+    pub(super) fn keep(&self, body: &Bytes) {
+        self.0.get_or_init(|| body.clone());
+    }
+}
+
+/// Lets requests of clients to models, and their answers, be told. What comes from
+/// Seldon's orchestrator is told by the orchestrator.
+pub(super) async fn tell(
+    State(app): State<Arc<App>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let path = request.uri().path();
+    let (protocol, method) = call::labels(path);
+    let from_client = call::service(path).is_some() || (protocol, method) == ("v2", "predict");
+    let events = app.events.as_ref();
+    let Some(events) = events.filter(|_| from_client && !is_skipped(request.headers())) else {
+        return next.run(request).await;
+    };
+    let copy = Copy::default();
+    request.extensions_mut().insert(copy.clone());
+    let asked = content_type(request.headers());
+    let id = request.headers().get("seldon-puid").cloned();
+    let response = next.run(request).await;
+    let Some(body) = copy.0.get().cloned() else {
+        return response;
+    };
+    let (parts, answer) = response.into_parts();
+    // It is in memory already: there is nothing to bound, nor to fail.
+    let Ok(answer) = to_bytes(answer, usize::MAX).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let id = parts.headers.get("seldon-puid").cloned().or(id);
+    events.exchanged(Exchange {
+        id: id.unwrap_or_else(new_id),
+        protocol,
+        is_feedback: method == "feedback",
+        request: Payload {
+            content_type: asked,
+            bytes: body,
+        },
+        response: parts.status.is_success().then(|| Payload {
+            content_type: content_type(&parts.headers),
+            bytes: answer.clone(),
+        }),
+    });
+    Response::from_parts(parts, answer.into())
+}
+
+/// Whether the client wishes that nobody is told.
+fn is_skipped(headers: &HeaderMap) -> bool {
+    let wish = headers.get("seldon-skip-logging");
+    let wish = wish.and_then(|value| value.to_str().ok());
+    wish.is_some_and(|wish| ["true", "on", "1"].contains(&wish.to_ascii_lowercase().as_str()))
+}
+
+fn content_type(headers: &HeaderMap) -> HeaderValue {
+    let given = headers.get(CONTENT_TYPE).cloned();
+    given.unwrap_or(HeaderValue::from_static("application/octet-stream"))
+}
+
+fn new_id() -> HeaderValue {
+    let id = HeaderValue::from_str(&Uuid::new_v4().simple().to_string());
+    id.unwrap_or(HeaderValue::from_static(""))
+}

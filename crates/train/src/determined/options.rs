@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
+use clap::builder::NonEmptyStringValueParser;
 use determined::Settings;
 
 use super::secrets::Secrets;
@@ -36,7 +37,7 @@ pub struct DeterminedOptions {
     /// Or the git repository with the experiment's code, by its https:// address; it
     /// implies --engine determined. A private one is read with the token in GIT_TOKEN
     /// (or GIT_PASSWORD). For ssh there is no key: take a deploy token.
-    #[arg(long, env = "TRAIN_GIT_URL", value_name = "URL")]
+    #[arg(long, env = "TRAIN_GIT_URL", value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
     pub git_url: Option<String>,
 
     /// Its branch, tag or commit; without it, the server's default branch. A commit

@@ -25,7 +25,6 @@ fn write_package(dir: &Path, version: &str) -> Digest {
         }),
         metrics: BTreeMap::new(),
         provenance: Provenance::default(),
-        reference: Vec::new(),
         files: BTreeMap::new(),
     };
     let files = BTreeMap::from([(GRAPH_FILE.to_owned(), b"a graph".to_vec())]);

@@ -5,8 +5,8 @@
 //! `oip`) decodes a request into the model's features, `predict` runs the
 //! graph on threads of its own (or at once, on those of `lanes`, where that is known
 //! to take little), and the protocol encodes the answer. `http`
-//! joins the protocols to one router, [`run`] leads the process from its
-//! settings to its end.
+//! joins the protocols and the `page` for people to one router, [`run`] leads the
+//! process from its settings to its end.
 
 mod app;
 mod door;
@@ -20,6 +20,7 @@ mod metrics;
 mod models;
 mod monitor;
 mod oip;
+mod page;
 mod predict;
 mod problem;
 mod proto;

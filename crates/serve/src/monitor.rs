@@ -153,6 +153,11 @@ impl Monitor {
         self.reference.features.len()
     }
 
+    /// The score that 99 of 100 training rows do not exceed.
+    pub(crate) fn threshold(&self) -> f64 {
+        self.reference.threshold
+    }
+
     /// Takes note of the rows of one request.
     pub(crate) fn request(&self, rows: &[f32]) -> Outlier {
         let mut outlier = Outlier {

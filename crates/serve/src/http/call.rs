@@ -3,6 +3,9 @@
 /// The labels `protocol` and `method` of a path, `method` in the words of
 /// Seldon's metrics where they have one.
 pub(super) fn labels(path: &str) -> (&'static str, &'static str) {
+    if path == "/" || path.starts_with("/page/") {
+        return ("none", "page");
+    }
     let protocol = if is_oip(path) { "v2" } else { "seldon" };
     let last = path.trim_end_matches('/').rsplit('/').next();
     let method = match last.unwrap_or_default() {
@@ -62,6 +65,8 @@ mod tests {
             ("/api/v1.0/feedback", ("seldon", "feedback")),
             ("/api/v1.0/status/a", ("seldon", "health")),
             ("/metrics", ("none", "metrics")),
+            ("/", ("none", "page")),
+            ("/page/card", ("none", "page")),
             ("/../etc/passwd", ("seldon", "unknown")),
         ] {
             assert_eq!(labels(path), expected, "{path}");

@@ -14,17 +14,23 @@ use axum::routing::get;
 use super::{call, layers, tell};
 use crate::app::App;
 use crate::problem::Problem;
-use crate::{oip, seldon};
+use crate::{oip, page, seldon};
 
 /// Where metrics are found besides the configured endpoint: the defaults of the
 /// Python wrapper and of Seldon's operator.
 const METRICS: [&str; 2] = ["/metrics", "/prometheus"];
 
-/// The paths of the HTTP port; a request takes at most `longest`.
-pub(crate) fn router(app: &Arc<App>, longest: Option<Duration>) -> Router {
+/// The paths of the HTTP port, the page for people with them if it is `with_page`;
+/// a request takes at most `longest`.
+pub(crate) fn router(app: &Arc<App>, longest: Option<Duration>, with_page: bool) -> Router {
+    let for_people = match with_page {
+        true => page::router(),
+        false => Router::new(),
+    };
     let paths = Router::new()
         .merge(seldon::router())
         .merge(oip::router())
+        .merge(for_people)
         .route("/metrics", get(metrics))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)

@@ -90,6 +90,14 @@ impl Unit {
         }
     }
 
+    /// What predicts, in a package.
+    pub(crate) fn predictor(&self) -> Option<&Predictor> {
+        match self {
+            Self::Echo(_) => None,
+            Self::Package(model) => Some(&model.predictor),
+        }
+    }
+
     /// What its requests cost.
     pub(crate) fn cost(&self) -> &Cost {
         match self {
@@ -100,10 +108,8 @@ impl Unit {
 
     /// What watches the requests, if anything.
     pub(crate) fn monitor(&self) -> Option<&Monitor> {
-        match self {
-            Self::Echo(_) => None,
-            Self::Package(model) => model.predictor.monitor.as_ref(),
-        }
+        self.predictor()
+            .and_then(|predictor| predictor.monitor.as_ref())
     }
 
     /// The package's digest; empty where there is none.

@@ -8,6 +8,7 @@ use model::{
 };
 use monitor::{Measure, Reference, ReferenceError};
 
+use super::about::About;
 use super::predictor::Predictor;
 use super::takes::{PredictError, Takes};
 use crate::monitor::{Monitor, Watch};
@@ -90,6 +91,7 @@ impl Predictor {
             takes,
             inputs: manifest.inputs,
             output,
+            about: About::new(manifest.metrics, manifest.provenance),
             session,
             monitor: None,
             name: name.clone(),

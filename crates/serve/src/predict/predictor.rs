@@ -4,6 +4,7 @@ use model::{Digest, Lane, Session, SessionError, Task, Tensor, TensorSignature};
 
 use crate::monitor::{Monitor, Outlier};
 
+use super::about::About;
 use super::features::Features;
 use super::takes::{PredictError, Takes};
 
@@ -28,6 +29,8 @@ pub(crate) struct Predictor {
     pub(crate) inputs: Vec<TensorSignature>,
     /// The graph's output, shape `[-1, classes]` or `[-1, 1]`.
     pub(crate) output: TensorSignature,
+    /// What people want to know besides.
+    pub(crate) about: About,
     /// What watches the requests, if anything.
     pub(crate) monitor: Option<Monitor>,
     pub(super) session: Session,

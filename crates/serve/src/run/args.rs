@@ -80,6 +80,17 @@ pub(super) struct Args {
     /// model failed", and the tag "emit": true adds a tag and three metrics.
     #[arg(long, env = "SERVE_ECHO", value_parser = BoolishValueParser::new())]
     pub(super) echo: bool,
+    /// Whether the page for people is at /: the model's card, a form to try it, and
+    /// live figures.
+    #[arg(
+        long,
+        env = "SERVE_PAGE",
+        value_name = "BOOL",
+        default_value = "true",
+        action = ArgAction::Set,
+        value_parser = BoolishValueParser::new()
+    )]
+    pub(super) page: bool,
     /// Requests to a model that are tested together for drift; 0 turns this and
     /// the outlier scores off.
     #[arg(

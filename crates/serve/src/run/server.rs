@@ -172,6 +172,7 @@ async fn prepare(
         limits: settings.limits,
         manners: Manners::new(connections(settings.connections), settings.silence),
         rest_timeout: settings.rest_timeout,
+        page: settings.page,
         lanes: Lanes::start(cores()).context("cannot start the I/O threads")?,
     };
     Ok((app, doors, metrics, settings.origin))
@@ -184,6 +185,7 @@ struct Doors {
     limits: grpc::Limits,
     manners: Manners,
     rest_timeout: Option<Duration>,
+    page: bool,
     lanes: Lanes,
 }
 
@@ -196,7 +198,7 @@ struct Open {
 
 impl Doors {
     async fn open(&self, app: &Arc<App>, stopped: &watch::Receiver<bool>) -> Result<Open> {
-        let router = http::router(app, self.rest_timeout);
+        let router = http::router(app, self.rest_timeout, self.page);
         let (http, door) = Door::open(self.http, &self.manners, stopped).await?;
         let mut tasks = vec![door::listen(door, router, Some(&self.lanes))];
         let mut grpc = None;

@@ -34,6 +34,8 @@ pub(super) struct Settings {
     pub(super) load_at_start: bool,
     /// Whether changes of the models' folder are followed.
     pub(super) watch: bool,
+    /// Whether there is a page for people.
+    pub(super) page: bool,
     /// The requests of a window of the drift test; 0 watches nothing.
     pub(super) detect_batch_size: usize,
     /// How often such a test may be wrong.
@@ -116,6 +118,7 @@ impl Settings {
             origin: Origin::check(&args, &parameters, overrides.clone())?,
             load_at_start: args.load_at_start,
             watch: args.watch,
+            page: args.page,
             detect_batch_size: args.detect_batch_size,
             drift_level: args.drift_level,
             sink: sink(&args, http)?,

@@ -105,6 +105,11 @@ impl Metadata {
         &self.name
     }
 
+    /// What else is known, the package's digest with it.
+    pub(crate) fn custom(&self) -> &BTreeMap<String, String> {
+        &self.custom
+    }
+
     fn with(self, overrides: Overrides) -> Self {
         Self {
             name: overrides.name.unwrap_or(self.name),

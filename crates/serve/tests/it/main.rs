@@ -20,6 +20,7 @@ mod metrics;
 mod models;
 mod monitor;
 mod oip;
+mod page;
 mod registry;
 mod seldon;
 mod seldon_grpc;

@@ -244,8 +244,15 @@ fn manifest(name: &str, labels: &[&str], preprocessing: Preprocessing) -> Manife
         inputs: Vec::new(),
         outputs: Vec::new(),
         preprocessing,
-        metrics: BTreeMap::new(),
-        provenance: Provenance::default(),
+        metrics: BTreeMap::from([("accuracy".to_owned(), 0.75)]),
+        provenance: Provenance {
+            repo: format!("{name}-data"),
+            pipeline: format!("{name}-train"),
+            data_commit: Some("7d4a".to_owned()),
+            data: BTreeMap::from([("data.csv".to_owned(), Digest::of(b"rows"))]),
+            trained_by: "train 0.0.1".to_owned(),
+            ..Provenance::default()
+        },
         files: BTreeMap::new(),
     }
 }

@@ -19,9 +19,14 @@ pub(crate) struct Reply {
 
 impl Client {
     pub(crate) fn new() -> Self {
+        Self::patient(Duration::from_secs(20))
+    }
+
+    /// One that waits `longest` for an answer.
+    pub(crate) fn patient(longest: Duration) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(20)));
+            .timeout_global(Some(longest));
         Self(config.build().into())
     }
 

@@ -3,6 +3,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod grpc;
 pub(crate) mod onnx;

@@ -175,3 +175,22 @@ fn texts_tensors_and_several_models_in_a_browser() {
     assert_eq!(browser.text("#answer"), "target: 42");
     is_lawful(&browser);
 }
+
+#[test]
+#[ignore = "needs chromium and chromedriver on the path"]
+fn a_category_is_chosen_and_a_missing_value_left_out() {
+    let server = Server::start(&package::mixed());
+    let browser = opened(&server);
+    assert_eq!(browser.label("#column-0"), "length (may be missing)");
+    assert_eq!(browser.role("#column-1"), "combobox");
+    // Without a colour, which is never missing, the form is not sent.
+    browser.click("#predict");
+    assert_eq!(browser.text("#answer"), "");
+    browser.keys("#column-1", "red");
+    browser.click("#predict");
+    // A missing length is 1: a quarter, and a half for red.
+    let answer = shows(&browser, "#answer", "target: yes");
+    assert_eq!(answer, "target: yes, 75%");
+    browser.screenshot("columns");
+    is_lawful(&browser);
+}

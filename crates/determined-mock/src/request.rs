@@ -30,6 +30,21 @@ impl Request {
         path.split('/').map(percent_decode).collect()
     }
 
+    /// Whether it is one of `route`, a method and a path with `{…}` for what varies.
+    pub fn fits(&self, route: &str) -> bool {
+        let (method, template) = route.split_once(' ').unwrap_or_default();
+        method == self.method && self.fits_path(template)
+    }
+
+    /// Whether its path is one of `template`.
+    pub fn fits_path(&self, template: &str) -> bool {
+        let parts: Vec<&str> = template.trim_matches('/').split('/').collect();
+        let segments = self.segments();
+        let mut pairs = parts.iter().zip(&segments);
+        parts.len() == segments.len()
+            && pairs.all(|(part, segment)| part.starts_with('{') || part == segment)
+    }
+
     /// The first value of a query name, in either spelling of names.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let found = self.query.iter().find(|(key, _)| camel(key) == name);

@@ -136,18 +136,11 @@ async fn everything_of_trials(master: &MockMaster, client: &Client) {
 /// The operation that a request means, by its method and path template.
 fn operation<'a>(api: &'a Value, request: &Request) -> Option<&'a Value> {
     let method = request.method.to_ascii_lowercase();
-    let segments = request.segments();
     let paths = api["paths"].as_object().unwrap().iter();
-    let fits = |template: &str| {
-        let parts: Vec<&str> = template.trim_matches('/').split('/').collect();
-        parts.len() == segments.len()
-            && parts
-                .iter()
-                .zip(&segments)
-                .all(|(part, segment)| part.starts_with('{') || part == segment)
-    };
     let mut found: Vec<_> = paths
-        .filter(|(template, operations)| fits(template) && operations.get(&method).is_some())
+        .filter(|(template, operations)| {
+            request.fits_path(template) && operations.get(&method).is_some()
+        })
         .collect();
     // The template with the fewest variables is the closest.
     found.sort_by_key(|(template, _)| template.matches('{').count());
@@ -293,18 +286,6 @@ const OURS: [(&str, &[&str]); 8] = [
     ),
 ];
 
-fn fits(route: &str, request: &Request) -> bool {
-    let (method, template) = route.split_once(' ').unwrap();
-    let parts: Vec<&str> = template.trim_matches('/').split('/').collect();
-    let segments = request.segments();
-    method == request.method
-        && parts.len() == segments.len()
-        && parts
-            .iter()
-            .zip(&segments)
-            .all(|(part, segment)| part.starts_with('{') || part == segment)
-}
-
 #[tokio::test]
 #[ignore = "needs ../shared (or SHARED_DIR)"]
 async fn requests_are_those_that_the_sdk_was_recorded_to_send() {
@@ -317,8 +298,8 @@ async fn requests_are_those_that_the_sdk_was_recorded_to_send() {
         let routes = traces["routes"].as_array().unwrap();
         let recorded = routes
             .iter()
-            .find(|r| fits(r["route"].as_str().unwrap(), &request));
-        let ours = OURS.iter().find(|(route, _)| fits(route, &request));
+            .find(|r| request.fits(r["route"].as_str().unwrap()));
+        let ours = OURS.iter().find(|(route, _)| request.fits(route));
         if recorded.is_none() && ours.is_none() {
             problems.push(format!("{what}: never recorded"));
             continue;

@@ -35,23 +35,13 @@ const OURS: [(&str, &[&str]); 7] = [
     ),
 ];
 
-fn fits(route: &str, request: &Request) -> bool {
-    let (method, template) = route.split_once(' ').unwrap();
-    let parts: Vec<&str> = template.trim_matches('/').split('/').collect();
-    let segments = request.segments();
-    let mut pairs = parts.iter().zip(&segments);
-    method == request.method
-        && parts.len() == segments.len()
-        && pairs.all(|(part, segment)| part.starts_with('{') || part == segment)
-}
-
 /// What of a request was never recorded.
 fn unknown(routes: &[Value], request: &Request) -> Vec<String> {
     let what = format!("{} {}", request.method, request.path);
     let recorded = routes
         .iter()
-        .find(|route| fits(route["route"].as_str().unwrap(), request));
-    let ours = OURS.iter().find(|(route, _)| fits(route, request));
+        .find(|route| request.fits(route["route"].as_str().unwrap()));
+    let ours = OURS.iter().find(|(route, _)| request.fits(route));
     if recorded.is_none() && ours.is_none() {
         return vec![what];
     }

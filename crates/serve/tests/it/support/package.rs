@@ -37,34 +37,34 @@ struct Model<'a> {
 /// Four numbers in, three classes out: with the last two columns p and q, the
 /// probabilities are 1 - p/8, p/8 - q/4 and q/4.
 pub(crate) fn iris() -> Package {
-    let names = ["sepal_length", "sepal_width", "petal_length", "petal_width"];
-    let none: &[f32] = &[0.0; 3];
-    package(&Model {
-        name: "iris",
-        labels: &["setosa", "versicolor", "virginica"],
-        columns: names.map(|name| numeric(name, false)).into(),
-        weights: &[none, none, &[-0.125, 0.125, 0.0], &[0.0, -0.25, 0.25]],
-        bias: &[1.0, 0.0, 0.0],
-        fill: &[0.0; 4],
-        reference: None,
-    })
+    flowers(None)
 }
 
 /// As [`iris()`], which learned from a thousand flowers: lengths 4 to 6, widths 2
 /// to 4, petals 1 to 7 and 0 to 2.5, each value as frequent as the others.
 pub(crate) fn watched() -> Package {
-    let names = ["sepal_length", "sepal_width", "petal_length", "petal_width"];
-    let features = names.map(|name| (name.to_owned(), Kind::Numeric));
+    let features = FLOWER.map(|name| (name.to_owned(), Kind::Numeric));
     let rows: Vec<f32> = (0..1000_u16).flat_map(flower).collect();
+    flowers(Some(Reference::describe(
+        &features,
+        Measure::Highest,
+        &rows,
+    )))
+}
+
+/// What is known of a flower.
+const FLOWER: [&str; 4] = ["sepal_length", "sepal_width", "petal_length", "petal_width"];
+
+fn flowers(reference: Option<Reference>) -> Package {
     let none: &[f32] = &[0.0; 3];
     package(&Model {
         name: "iris",
         labels: &["setosa", "versicolor", "virginica"],
-        columns: names.map(|name| numeric(name, false)).into(),
+        columns: FLOWER.map(|name| numeric(name, false)).into(),
         weights: &[none, none, &[-0.125, 0.125, 0.0], &[0.0, -0.25, 0.25]],
         bias: &[1.0, 0.0, 0.0],
         fill: &[0.0; 4],
-        reference: Some(Reference::describe(&features, Measure::Highest, &rows)),
+        reference,
     })
 }
 

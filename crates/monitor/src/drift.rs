@@ -63,12 +63,6 @@ impl Window {
         }
     }
 
-    /// The rows that were added.
-    #[must_use]
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
     /// Adds a row, of the same reference as the window's.
     pub fn add(&mut self, reference: &Reference, row: &[f32]) {
         self.rows += 1;

@@ -177,7 +177,7 @@ impl App {
             unit.cost().add(size, start.elapsed());
             outcome
         };
-        let outcome = match lanes::own().filter(|_| is_cheap) {
+        let outcome = match is_cheap.then(lanes::own).flatten() {
             Some(lane) => guarded(|| work(&lane)),
             None => self.pool.run(work).await,
         };

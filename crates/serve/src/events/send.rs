@@ -29,7 +29,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Works the queue off.
 pub(super) struct Sender {
     post: Arc<Post>,
-    place: Place,
     payloads: Payloads,
     held: Arc<AtomicUsize>,
     lost: IntCounter,
@@ -49,12 +48,11 @@ impl Sender {
         let post = Post {
             client: Client::builder(TokioExecutor::new()).build_http(),
             url: sink.url,
-            place: sink.place.clone(),
+            place: sink.place,
             failing: AtomicBool::new(false),
         };
         Self {
             post: Arc::new(post),
-            place: sink.place,
             payloads: sink.payloads,
             held,
             lost,
@@ -68,12 +66,14 @@ impl Sender {
             match told {
                 Told::Exchange(exchange) => {
                     let size = exchange.len();
-                    for event in self.place.of_exchange(*exchange, self.payloads) {
+                    for event in self.post.place.of_exchange(*exchange, self.payloads) {
                         self.send(event).await;
                     }
                     self.held.fetch_sub(size, Ordering::Relaxed);
                 }
-                Told::Drift(model, drift) => self.send(self.place.of_drift(&model, &drift)).await,
+                Told::Drift(model, drift) => {
+                    self.send(self.post.place.of_drift(&model, &drift)).await
+                }
                 Told::End(waits) => {
                     reply = Some(waits);
                     break;

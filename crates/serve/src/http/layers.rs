@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::{HttpBody, to_bytes};
+use axum::body::HttpBody;
 use axum::extract::{Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW,
@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use super::call;
 use super::encoding::{Encoding, SHORT};
 use super::router::in_shape_of;
+use super::take_apart;
 use crate::app::App;
 use crate::problem::Problem;
 
@@ -70,10 +71,9 @@ pub(super) async fn compress(
     let Some(encoding) = wanted.filter(|_| long) else {
         return response;
     };
-    let (mut parts, body) = response.into_parts();
-    // The body is in memory already: there is nothing to bound, nor to fail.
-    let Ok(plain) = to_bytes(body, usize::MAX).await else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    let (mut parts, plain) = match take_apart(response).await {
+        Ok(taken) => taken,
+        Err(status) => return status.into_response(),
     };
     let body = plain.clone();
     match app.aside(move || encoding.encode(&plain)).await {

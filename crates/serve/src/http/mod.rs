@@ -9,11 +9,11 @@ mod tell;
 
 pub(crate) use router::{metrics_router, router};
 
-use axum::body::Bytes;
+use axum::body::{Bytes, to_bytes};
 use axum::extract::Request;
 use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode, response};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -53,6 +53,16 @@ pub(crate) async fn read(app: &App, request: Request) -> Result<(Parts, Bytes), 
         copy.keep(&body);
     }
     Ok((parts, body))
+}
+
+/// The parts of an answer of ours. Its body is in memory already: there is nothing
+/// to bound, nor to fail.
+async fn take_apart(response: Response) -> Result<(response::Parts, Bytes), StatusCode> {
+    let (parts, body) = response.into_parts();
+    match to_bytes(body, usize::MAX).await {
+        Ok(body) => Ok((parts, body)),
+        Err(_) => Err(StatusCode::INTERNAL_SERVER_ERROR),
+    }
 }
 
 /// A reply of JSON text.

@@ -37,10 +37,13 @@ pub(crate) fn router(app: &Arc<App>, longest: Option<Duration>, with_page: bool)
         .with_state(Arc::clone(app));
     // A router writes the header Allow outside of its own layers, and a layer
     // here reads it: so the layers belong to a router around it.
-    Router::new()
+    let mut around = Router::new()
         .fallback_service(paths)
-        .layer(from_fn_with_state(longest, layers::deadline))
-        .layer(from_fn_with_state(Arc::clone(app), tell::tell))
+        .layer(from_fn_with_state(longest, layers::deadline));
+    if let Some(events) = app.events.clone() {
+        around = around.layer(from_fn_with_state(events, tell::tell));
+    }
+    around
         .layer(from_fn_with_state(Arc::clone(app), layers::compress))
         .layer(from_fn(layers::allow_origins))
         .layer(from_fn_with_state(Arc::clone(app), layers::observe))

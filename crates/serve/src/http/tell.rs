@@ -2,17 +2,16 @@
 
 use std::sync::{Arc, OnceLock};
 
-use axum::body::{Bytes, to_bytes};
+use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use uuid::Uuid;
 
-use super::call;
-use crate::app::App;
-use crate::events::{Exchange, Payload};
+use super::{call, take_apart};
+use crate::events::{Events, Exchange, Payload};
+use crate::seldon::{PUID, new_puid};
 
 /// A copy of the body that a handler has read.
 #[derive(Debug, Clone, Default)]
@@ -28,33 +27,31 @@ impl Copy {
 /// Lets requests of clients to models, and their answers, be told. What comes from
 /// Seldon's orchestrator is told by the orchestrator.
 pub(super) async fn tell(
-    State(app): State<Arc<App>>,
+    State(events): State<Events>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let path = request.uri().path();
     let (protocol, method) = call::labels(path);
     let from_client = call::service(path).is_some() || (protocol, method) == ("v2", "predict");
-    let events = app.events.as_ref();
-    let Some(events) = events.filter(|_| from_client && !is_skipped(request.headers())) else {
+    if !from_client || is_skipped(request.headers()) {
         return next.run(request).await;
-    };
+    }
     let copy = Copy::default();
     request.extensions_mut().insert(copy.clone());
     let asked = content_type(request.headers());
-    let id = request.headers().get("seldon-puid").cloned();
+    let id = request.headers().get(PUID).cloned();
     let response = next.run(request).await;
     let Some(body) = copy.0.get().cloned() else {
         return response;
     };
-    let (parts, answer) = response.into_parts();
-    // It is in memory already: there is nothing to bound, nor to fail.
-    let Ok(answer) = to_bytes(answer, usize::MAX).await else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    let (parts, answer) = match take_apart(response).await {
+        Ok(taken) => taken,
+        Err(status) => return status.into_response(),
     };
-    let id = parts.headers.get("seldon-puid").cloned().or(id);
+    let id = parts.headers.get(PUID).cloned().or(id);
     events.exchanged(Exchange {
-        id: id.unwrap_or_else(new_id),
+        id: id.unwrap_or_else(new_puid),
         protocol,
         is_feedback: method == "feedback",
         request: Payload {
@@ -79,9 +76,4 @@ fn is_skipped(headers: &HeaderMap) -> bool {
 fn content_type(headers: &HeaderMap) -> HeaderValue {
     let given = headers.get(CONTENT_TYPE).cloned();
     given.unwrap_or(HeaderValue::from_static("application/octet-stream"))
-}
-
-fn new_id() -> HeaderValue {
-    let id = HeaderValue::from_str(&Uuid::new_v4().simple().to_string());
-    id.unwrap_or(HeaderValue::from_static(""))
 }

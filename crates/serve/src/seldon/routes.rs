@@ -18,7 +18,7 @@ use crate::models::Unit;
 use crate::problem::Problem;
 
 /// The request's ID, given by the orchestrator or made here.
-const PUID: HeaderName = HeaderName::from_static("seldon-puid");
+pub(crate) const PUID: HeaderName = HeaderName::from_static("seldon-puid");
 
 /// The wrapper's own document, with `ndarray` spelt right, `jsonData` and the
 /// tags of metrics.
@@ -109,11 +109,13 @@ fn finish(puid: HeaderValue, outcome: Result<Vec<u8>, Problem>) -> Response {
 }
 
 fn puid(headers: &HeaderMap) -> HeaderValue {
-    let made = || HeaderValue::from_str(&Uuid::new_v4().simple().to_string());
-    match headers.get(PUID) {
-        Some(given) => given.clone(),
-        None => made().unwrap_or(HeaderValue::from_static("")),
-    }
+    headers.get(PUID).cloned().unwrap_or_else(new_puid)
+}
+
+/// An ID for a request that came without one.
+pub(crate) fn new_puid() -> HeaderValue {
+    let id = HeaderValue::from_str(&Uuid::new_v4().simple().to_string());
+    id.unwrap_or(HeaderValue::from_static(""))
 }
 
 async fn status(State(app): State<Arc<App>>) -> Response {

@@ -1,0 +1,107 @@
+//! Which values make sense.
+
+use model::Task;
+
+use super::{Experiment, Hyperparameters, Search};
+
+impl Experiment {
+    /// Why a value is outside of its range, or does not go with another one.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let Hyperparameters {
+            l2,
+            max_iterations,
+            tolerance,
+            ..
+        } = self.hyperparameters;
+        let problem = if !(self.split > 0.0 && self.split < 1.0) {
+            format!(
+                "split is {}, wants a share between 0 and 1 such as 0.2",
+                self.split
+            )
+        } else if !(l2 >= 0.0 && l2.is_finite()) {
+            format!("hyperparameters.l2 is {l2}, wants a number of at least 0")
+        } else if max_iterations == 0 {
+            "hyperparameters.max_iterations is 0, wants at least 1".to_owned()
+        } else if !(tolerance > 0.0 && tolerance.is_finite()) {
+            format!("hyperparameters.tolerance is {tolerance}, wants a number above 0")
+        } else if !self.delimiter.is_ascii() || matches!(self.delimiter, '"' | '\r' | '\n') {
+            format!(
+                "delimiter is {:?}, wants one ASCII character such as ';'",
+                self.delimiter
+            )
+        } else if !(0.0..=1.0).contains(&self.max_broken) {
+            format!(
+                "max_broken is {}, wants a share from 0 to 1 such as 0.05",
+                self.max_broken
+            )
+        } else if let Err(problem) = self.search.check() {
+            problem
+        } else if self.backbone.is_some() && self.task == Some(Task::Regression) {
+            "task is regression, but a backbone's head tells classes: leave out one of both"
+                .to_owned()
+        } else if let Some(name) = self.numeric.iter().find(|n| self.categorical.contains(n)) {
+            format!("the column {name:?} is listed under numeric and under categorical")
+        } else {
+            return Ok(());
+        };
+        Err(problem)
+    }
+}
+
+impl Search {
+    fn check(&self) -> Result<(), String> {
+        if self.l2.is_empty() || self.l2.iter().any(|l2| !(*l2 > 0.0 && l2.is_finite())) {
+            return Err("search.l2 wants one or more numbers above 0".to_owned());
+        }
+        if !(2..=20).contains(&self.folds) {
+            return Err(format!("search.folds is {}, wants 2 to 20", self.folds));
+        }
+        if self.models.is_empty() {
+            return Err("search.models is empty, wants linear, trees or both".to_owned());
+        }
+        match &self.heads {
+            Some(heads) if heads.is_empty() => {
+                Err("search.heads is empty, wants linear, mlp or both".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        match Experiment::parse(text) {
+            Err((_, reason)) => reason,
+            Ok(experiment) => experiment.check().unwrap_err(),
+        }
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        for text in [
+            "split: 0",
+            "split: 1",
+            "split: .nan",
+            "hyperparameters: {l2: -1}",
+            "delimiter: \"é\"",
+            "hyperparameters: {max_iterations: 0}",
+            "numeric: [a]\ncategorical: [a]",
+            "hyperparameters: {tolerance: 0}",
+            "seed: -1",
+            "task: clustering",
+            "max_broken: 1.5",
+            "search: {l2: []}",
+            "search: {l2: [0]}",
+            "search: {folds: 1}",
+            "search: {heads: []}",
+            "search: {models: []}",
+            "backbone: b\ntask: regression",
+            "split: [1]",
+        ] {
+            assert!(!refused(text).is_empty(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! `experiment.yaml`: what to learn from the data, and how.
+
+mod check;
+mod read;
+
+use model::Task;
+use serde::{Deserialize, Serialize};
+
+pub use self::read::ExperimentError;
+pub(crate) use self::read::nearest;
+
+/// The settings of a training. Every key has a default that suits most tables.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Experiment {
+    /// The column to predict; by default the last one.
+    pub target: Option<String>,
+    /// Columns that the model must not see.
+    pub leave_out: Vec<String>,
+    /// Columns to be taken as numbers, whatever they look like.
+    pub numeric: Vec<String>,
+    /// Columns to be taken as categories, whatever they look like.
+    pub categorical: Vec<String>,
+    /// What to learn; by default what the target's values suggest.
+    pub task: Option<Task>,
+    /// The share of rows held out for measuring, between 0 and 1.
+    pub split: f64,
+    /// The seed of the choice of held-out rows.
+    pub seed: u64,
+    /// The character between two fields of the data files.
+    pub delimiter: char,
+    /// A backbone's name, or the folder of one: the data is then pictures or
+    /// texts, whichever it takes, and no table.
+    pub backbone: Option<String>,
+    /// Where the classes of pictures are from; by default where it is clear.
+    pub labels: Option<Labels>,
+    /// The column of the texts, or of the pictures' file names.
+    pub content: Option<String>,
+    /// The share of pictures that may be broken, from 0 to 1.
+    pub max_broken: f64,
+    /// What is tried.
+    pub search: Search,
+    /// How the model is fitted.
+    pub hyperparameters: Hyperparameters,
+}
+
+/// How a model is fitted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Hyperparameters {
+    /// The strength of the L2 penalty, against a loss that is summed over the
+    /// rows (the inverse of scikit-learn's `C`, and its `alpha` of a ridge).
+    pub l2: f64,
+    /// What a row counts.
+    pub class_weights: ClassWeights,
+    /// The most iterations of the solver; a regression needs none.
+    pub max_iterations: u64,
+    /// The norm of the mean loss's gradient at which the solver stops.
+    pub tolerance: f64,
+}
+
+/// Where the classes of pictures are from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Labels {
+    /// The folder that a picture lies in, `dogs/1.jpg`.
+    Folder,
+    /// The begin of its file name, `dog.1.jpg`.
+    Prefix,
+    /// A CSV file that lists the pictures.
+    Csv,
+}
+
+/// What is tried, for a table or for the head of a backbone; cross-validation
+/// chooses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Search {
+    /// The kinds of model of a table.
+    pub models: Vec<ModelKind>,
+    /// The kinds of head; by default `linear` for pictures, and both for texts.
+    pub heads: Option<Vec<HeadKind>>,
+    /// The strengths of the L2 penalty of a linear head, of features that have
+    /// mean 0 and deviation 1.
+    pub l2: Vec<f64>,
+    /// The parts of the cross-validation.
+    pub folds: usize,
+}
+
+/// A kind of model of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModelKind {
+    /// Multinomial logistic regression, or ridge regression.
+    Linear,
+    /// Gradient-boosted trees.
+    Trees,
+}
+
+/// A kind of head on a backbone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeadKind {
+    /// Multinomial logistic regression.
+    Linear,
+    /// A layer of 256 units before it, once for each fold, averaged.
+    Mlp,
+}
+
+impl Default for Search {
+    fn default() -> Self {
+        Self {
+            models: vec![ModelKind::Linear, ModelKind::Trees],
+            heads: None,
+            l2: vec![1.0, 10.0, 100.0, 1000.0],
+            folds: 5,
+        }
+    }
+}
+
+/// What a row counts in a classification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClassWeights {
+    /// Every row counts the same.
+    None,
+    /// Every class counts the same, however few rows it has.
+    Balanced,
+}
+
+impl Default for Experiment {
+    fn default() -> Self {
+        Self {
+            target: None,
+            leave_out: Vec::new(),
+            numeric: Vec::new(),
+            categorical: Vec::new(),
+            task: None,
+            split: 0.2,
+            seed: 0,
+            delimiter: ',',
+            backbone: None,
+            labels: None,
+            content: None,
+            max_broken: 0.05,
+            search: Search::default(),
+            hyperparameters: Hyperparameters::default(),
+        }
+    }
+}
+
+impl Default for Hyperparameters {
+    fn default() -> Self {
+        Self {
+            l2: 1.0,
+            class_weights: ClassWeights::None,
+            max_iterations: 1000,
+            tolerance: 1e-6,
+        }
+    }
+}

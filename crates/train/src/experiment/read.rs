@@ -1,0 +1,189 @@
+//! From the text of an experiment file to its settings.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::Experiment;
+
+/// Why an experiment file is refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExperimentError {
+    /// It cannot be opened, or is not UTF-8.
+    #[error("cannot read the experiment {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It is not YAML, or a key is unknown or has a wrong value.
+    #[error("{}{place}: {reason}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// `:line` where known.
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl Experiment {
+    /// Reads the file at `path`. An empty file gives the defaults.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, is not YAML, has an unknown key, or a value is
+    /// outside of its range. The error names the line.
+    pub fn read(path: &Path) -> Result<Self, ExperimentError> {
+        let text = fs::read_to_string(path).map_err(|source| ExperimentError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let invalid = |(line, reason): (Option<u64>, String)| ExperimentError::Invalid {
+            path: path.to_owned(),
+            place: line.map(|l| format!(":{l}")).unwrap_or_default(),
+            reason,
+        };
+        let experiment = Self::parse(&text).map_err(invalid)?;
+        experiment
+            .check()
+            .map_err(|reason| invalid((None, reason)))?;
+        Ok(experiment)
+    }
+
+    /// These settings with others of the hyperparameters, which are keys of
+    /// `hyperparameters`.
+    ///
+    /// # Errors
+    ///
+    /// When a key is unknown, or a value is outside of its range.
+    pub(crate) fn with_hyperparameters(
+        mut self,
+        given: &Map<String, Value>,
+    ) -> Result<Self, String> {
+        let text = |e: serde_json::Error| e.to_string();
+        let mut all = serde_json::to_value(&self.hyperparameters).map_err(text)?;
+        if let Some(all) = all.as_object_mut() {
+            all.extend(given.clone());
+        }
+        self.hyperparameters = serde_json::from_value(all).map_err(text)?;
+        self.check()?;
+        Ok(self)
+    }
+
+    pub(super) fn parse(text: &str) -> Result<Self, (Option<u64>, String)> {
+        let parsed: Result<Option<Self>, _> = serde_saphyr::from_str(text);
+        match parsed {
+            Ok(experiment) => Ok(experiment.unwrap_or_default()),
+            Err(error) => {
+                let error = error.without_snippet();
+                let line = error.location().map(|location| location.line());
+                Err((line, describe(error)))
+            }
+        }
+    }
+}
+
+/// The parser's words, with the nearest known key for an unknown one.
+fn describe(error: &serde_saphyr::Error) -> String {
+    let serde_saphyr::Error::SerdeUnknownField {
+        field, expected, ..
+    } = error
+    else {
+        return error.to_string();
+    };
+    match nearest(field, expected) {
+        Some(key) => format!("unknown key {field:?}; did you mean {key:?}?"),
+        None => format!("unknown key {field:?}; known are {}", expected.join(", ")),
+    }
+}
+
+/// The entry of `known` that `word` most probably was meant to be.
+pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    const ALIKE: f64 = 0.7;
+    known
+        .iter()
+        .map(|key| {
+            (
+                strsim::jaro_winkler(&word.to_lowercase(), &key.to_lowercase()),
+                *key,
+            )
+        })
+        .filter(|(likeness, _)| *likeness > ALIKE)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, key)| key)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Task;
+
+    use super::*;
+    use crate::experiment::ClassWeights;
+
+    fn refused(text: &str) -> String {
+        let (line, reason) = match Experiment::parse(text) {
+            Err(error) => error,
+            Ok(experiment) => (None, experiment.check().unwrap_err()),
+        };
+        format!("{}: {reason}", line.unwrap_or_default())
+    }
+
+    #[test]
+    fn everything_has_a_default() {
+        for text in ["", "# nothing\n", "{}"] {
+            assert_eq!(
+                Experiment::parse(text).unwrap(),
+                Experiment::default(),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn all_keys_are_read() {
+        let text = "target: y\nleave_out: [id]\nnumeric: [a]\ncategorical: [b]\ntask: regression\n\
+                    split: 0.3\nseed: 7\ndelimiter: ';'\nhyperparameters:\n  l2: 0.5\n  \
+                    class_weights: balanced\n  max_iterations: 9\n  tolerance: 1e-3\n";
+        let read = Experiment::parse(text).unwrap();
+        assert_eq!(read.target.as_deref(), Some("y"));
+        assert_eq!(read.task, Some(Task::Regression));
+        assert_eq!((read.split, read.seed, read.delimiter), (0.3, 7, ';'));
+        assert_eq!(read.hyperparameters.class_weights, ClassWeights::Balanced);
+        assert!(read.check().is_ok());
+    }
+
+    #[test]
+    fn an_unknown_key_gets_its_line_and_the_nearest_key() {
+        assert_eq!(
+            refused("seed: 1\nsplitt: 0.1\n"),
+            "2: unknown key \"splitt\"; did you mean \"split\"?"
+        );
+        let nested = refused("hyperparameters:\n  l3: 1\n");
+        assert!(nested.starts_with("2: unknown key \"l3\""), "{nested}");
+        let far = refused("zzz: 1\n");
+        assert!(far.contains("known are target, leave_out"), "{far}");
+    }
+
+    #[test]
+    fn hyperparameters_are_chosen_by_others() {
+        let with = |given: Value| {
+            let given = given.as_object().unwrap();
+            Experiment::default().with_hyperparameters(given)
+        };
+        let chosen = with(serde_json::json!({"l2": 3})).unwrap().hyperparameters;
+        assert_eq!((chosen.l2, chosen.max_iterations), (3.0, 1000));
+        assert!(
+            with(serde_json::json!({"l2": -1}))
+                .unwrap_err()
+                .contains("l2")
+        );
+        let unknown = with(serde_json::json!({"l3": 1})).unwrap_err();
+        assert!(unknown.contains("l3"), "{unknown}");
+    }
+}

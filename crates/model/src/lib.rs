@@ -21,6 +21,7 @@ mod digest;
 #[cfg(feature = "pictures")]
 mod image;
 mod info;
+mod inventory;
 mod manifest;
 mod package;
 pub mod publish;
@@ -33,9 +34,10 @@ mod text;
 pub use self::image::{ImageError, ImageInput, MAX_PIXELS, Resampling};
 pub use digest::{Digest, ParseDigestError};
 pub use info::{InfoError, MODEL_INFO_FILE, ModelInfo};
+pub use inventory::{DATA_FILE, Differences, Inventory, InventoryError};
 pub use manifest::{
-    BackboneOrigin, Datatype, FORMAT, FORMAT_VERSION, FileEntry, Manifest, Preprocessing,
-    Provenance, Task, TensorSignature,
+    BackboneOrigin, DataFiles, Datatype, FORMAT, FORMAT_VERSION, FileEntry, Manifest,
+    Preprocessing, Provenance, Task, TensorSignature,
 };
 pub use package::{
     GRAPH_FILE, MANIFEST_FILE, Package, PackageError, REFERENCE_FILE, TOKENIZER_FILE, write_package,

@@ -15,7 +15,7 @@ use crate::{Digest, Table};
 pub const FORMAT: &str = "pachyderm-seldon/model-package";
 
 /// The newest `format_version` that this build reads, and the one it writes.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The description of a model package.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -112,12 +112,22 @@ pub struct Provenance {
     pub repo: String,
     /// The training pipeline.
     pub pipeline: String,
+    /// The name of the pipeline's input with the data, where it is known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub input: String,
+    /// Where the package can be loaded from, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
     /// The commit of the data repo, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_commit: Option<String>,
-    /// The digest of each data file, by its path in the repo.
-    #[serde(default)]
+    /// The digest of each data file, by its path in the repo: what packages of
+    /// format version 1 have in the place of `data_files`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub data: BTreeMap<String, Digest>,
+    /// The data files, which `data.sha256` lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_files: Option<DataFiles>,
     /// The experiment's configuration with all defaults filled in.
     #[serde(default)]
     pub config: Value,
@@ -126,6 +136,29 @@ pub struct Provenance {
     pub backbone: Option<BackboneOrigin>,
     /// The program and version that trained, `train 0.0.1`.
     pub trained_by: String,
+    /// The commit of the program's source, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// The image that the program ran in, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+}
+
+impl Provenance {
+    /// How many data files the model was made from.
+    pub fn data_file_count(&self) -> usize {
+        self.data_files.map_or(self.data.len(), |files| files.count)
+    }
+}
+
+/// The data files that a model was made from, in short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataFiles {
+    /// How many there are.
+    pub count: usize,
+    /// The digest over their paths and digests, which is that of `data.sha256`.
+    pub digest: Digest,
 }
 
 /// The pretrained graph that a model stands on.

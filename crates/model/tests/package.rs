@@ -150,12 +150,12 @@ fn foreign_and_newer_packages_are_told_apart() {
     let file = path.join(MANIFEST_FILE);
     edit(
         &file,
-        "\"format_version\": 1",
-        "\"format_version\": 2, \"shape\": []",
+        "\"format_version\": 2",
+        "\"format_version\": 3, \"shape\": []",
     );
     let newer = refusal(&path);
     assert!(
-        matches!(newer, PackageError::NewerFormat { found: 2, .. }),
+        matches!(newer, PackageError::NewerFormat { found: 3, .. }),
         "{newer}"
     );
     edit(&file, "pachyderm-seldon/model-package", "mlflow");

@@ -145,6 +145,16 @@ pub struct TrainingOptions {
     /// The output commit, for the package's URI; without it there is no URI.
     #[arg(long, env = "PACH_OUTPUT_COMMIT_ID", value_name = "ID")]
     pub output_commit: Option<String>,
+
+    /// The image that this program runs in, for the package's provenance: no program
+    /// can find that out itself, so the descriptor says it under transform.env.
+    #[arg(long, env = "TRAIN_IMAGE", value_name = "REFERENCE")]
+    pub image: Option<String>,
+
+    /// The commit of this program's source, for the package's provenance; the image
+    /// has it in its environment.
+    #[arg(long, env = "SOURCE_REVISION", value_name = "COMMIT")]
+    pub revision: Option<String>,
 }
 
 /// Where the training runs.

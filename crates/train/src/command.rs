@@ -1,8 +1,8 @@
-//! `train`, and the subcommand beside its options.
+//! `train`, and the subcommands beside its options.
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
-use crate::{Args, TrialOptions};
+use crate::{Args, TrialOptions, VerifyOptions};
 
 /// What is asked for.
 #[derive(Debug)]
@@ -11,6 +11,8 @@ pub enum Command {
     Train(Box<Args>),
     /// `train trial`: train in a task of Determined.
     Trial(Box<TrialOptions>),
+    /// `train verify`: make a published model again and compare.
+    Verify(Box<VerifyOptions>),
 }
 
 impl Command {
@@ -21,10 +23,11 @@ impl Command {
         Self::read(&matches).unwrap_or_else(|error| error.format(&mut Self::described()).exit())
     }
 
-    /// Its description: the options of `train`, and beside them the subcommand.
+    /// Its description: the options of `train`, and beside them the subcommands.
     fn described() -> clap::Command {
         Args::command()
             .subcommand(TrialOptions::command())
+            .subcommand(VerifyOptions::command())
             .subcommand_negates_reqs(true)
             .args_conflicts_with_subcommands(true)
             .disable_help_subcommand(true)
@@ -32,6 +35,9 @@ impl Command {
 
     fn read(matches: &ArgMatches) -> Result<Self, clap::Error> {
         Ok(match matches.subcommand() {
+            Some(("verify", verify)) => {
+                Self::Verify(Box::new(VerifyOptions::from_arg_matches(verify)?))
+            }
             Some((_, trial)) => Self::Trial(Box::new(TrialOptions::from_arg_matches(trial)?)),
             None => Self::Train(Box::new(Args::from_arg_matches(matches)?)),
         })
@@ -66,6 +72,8 @@ mod tests {
             panic!("a trial")
         };
         assert_eq!(args.training.data_folder(), Path::new("/pfs/data"));
+        let verify = read(&["train", "verify", "out/model", "--data", "x"]).unwrap();
+        assert!(matches!(verify, Command::Verify(_)));
         assert!(read(&["train", "trial"]).is_err());
         assert!(read(&["train"]).is_err());
     }

@@ -1,8 +1,7 @@
 //! Which job trains, as the environment of a Pachyderm worker tells it.
 
-use std::collections::BTreeMap;
-
-use model::Digest;
+use anyhow::Result;
+use model::{DataFiles, Digest, Inventory, Provenance};
 use serde::Serialize;
 use serde_json::json;
 
@@ -27,6 +26,41 @@ pub(crate) struct Job {
     pub(crate) data_commit: Option<String>,
     /// Where the package can be loaded from once the commit is finished.
     pub(crate) uri: Option<String>,
+    /// The name of the input with the data.
+    pub(crate) input: String,
+    /// What trains.
+    pub(crate) program: Program,
+}
+
+/// The program that trains, as provenance names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Program {
+    /// Its name and version.
+    pub(crate) trained_by: String,
+    /// The commit of its source, where known.
+    pub(crate) revision: Option<String>,
+    /// The image that it runs in, where known.
+    pub(crate) image: Option<String>,
+}
+
+impl Program {
+    /// The one that made a package.
+    pub(crate) fn of(provenance: &Provenance) -> Self {
+        Self {
+            trained_by: provenance.trained_by.clone(),
+            revision: provenance.revision.clone(),
+            image: provenance.image.clone(),
+        }
+    }
+
+    /// This program, as `args` describe it.
+    fn this(args: &TrainingOptions) -> Self {
+        Self {
+            trained_by: TRAINED_BY.to_owned(),
+            revision: given(args.revision.as_ref()).cloned(),
+            image: given(args.image.as_ref()).cloned(),
+        }
+    }
 }
 
 impl Job {
@@ -43,8 +77,35 @@ impl Job {
                 .filter(|commit| !commit.is_empty()),
             uri: given(args.output_commit.as_ref())
                 .map(|commit| package_uri(commit, &pipeline, given(args.project.as_ref()))),
+            input: args.input.clone(),
+            program: Program::this(args),
             pipeline,
         }
+    }
+
+    /// Where a model comes from that this job makes of `data` with these settings.
+    pub(crate) fn provenance(
+        &self,
+        data: &Inventory,
+        settings: &impl Serialize,
+    ) -> Result<Provenance> {
+        let program = self.program.clone();
+        Ok(Provenance {
+            repo: self.repo.clone(),
+            pipeline: self.pipeline.clone(),
+            input: self.input.clone(),
+            uri: self.uri.clone(),
+            data_commit: self.data_commit.clone(),
+            data_files: Some(DataFiles {
+                count: data.0.len(),
+                digest: data.digest(),
+            }),
+            config: serde_json::to_value(settings)?,
+            trained_by: program.trained_by,
+            revision: program.revision,
+            image: program.image,
+            ..Provenance::default()
+        })
     }
 }
 
@@ -67,7 +128,7 @@ fn package_uri(commit: &str, pipeline: &str, project: Option<&String>) -> String
 /// what the model will be.
 pub(crate) fn version(
     args: &TrainingOptions,
-    data: &BTreeMap<String, Digest>,
+    data: &Inventory,
     settings: &impl Serialize,
 ) -> String {
     if let Some(id) = &args.job_id {
@@ -82,12 +143,8 @@ pub(crate) fn version(
 
 /// A version's name where no job gives one: 32 hex digits over all that decides
 /// what the model will be, so that the same inputs always give the same version.
-fn derived_version(
-    model: &str,
-    data: &BTreeMap<String, Digest>,
-    settings: &impl Serialize,
-) -> String {
-    let data: Vec<_> = data.iter().collect();
+fn derived_version(model: &str, data: &Inventory, settings: &impl Serialize) -> String {
+    let data: Vec<_> = data.0.iter().collect();
     let inputs = json!([TRAINED_BY, model, data, settings]).to_string();
     let digest = Digest::of(inputs.as_bytes()).to_string();
     digest.chars().skip("sha256:".len()).take(32).collect()

@@ -20,6 +20,8 @@
 //! With `--engine determined`, `determined` stands in the place of steps 2 to 5: the
 //! training runs on a cluster, with code of its own.
 //!
+//! `train verify` makes a published model again, by what its package records.
+//!
 //! `train trial` is the other end of that: this program as the code of an
 //! experiment, which trains as above and reports to the master.
 //!
@@ -47,6 +49,7 @@ mod run;
 mod subject;
 mod table;
 mod trial;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -59,6 +62,7 @@ pub use experiment::{
 };
 pub use local::FitError;
 pub use trial::TrialOptions;
+pub use verify::VerifyOptions;
 
 /// Does what is asked for, and says how it went: progress and errors on
 /// standard error, the result on standard output. The status is 0 when the model
@@ -66,6 +70,7 @@ pub use trial::TrialOptions;
 pub fn run(command: &Command) -> ExitCode {
     let done = match command {
         Command::Trial(options) => trial::run(options),
+        Command::Verify(options) => verify::run(options),
         Command::Train(args) => match args.engine {
             Engine::Local => run::local(&args.training),
             Engine::Determined => determined::run(args),

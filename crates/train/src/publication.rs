@@ -5,14 +5,13 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use model::{
-    Digest, GRAPH_FILE, MODEL_INFO_FILE, Manifest, ModelInfo, Package, Preprocessing, Provenance,
-    write_package,
+    Digest, GRAPH_FILE, MODEL_INFO_FILE, Manifest, ModelInfo, Package, Preprocessing, write_package,
 };
 use serde::Serialize;
 
 use crate::data::Target;
 use crate::graph;
-use crate::job::{Job, TRAINED_BY};
+use crate::job::Job;
 use crate::metrics::Metrics;
 use crate::progress::step;
 use crate::report::Report;
@@ -145,15 +144,7 @@ pub(crate) fn manifest(report: &Report<'_>) -> Result<Manifest> {
         outputs: vec![graph::output(&fitted.linear)],
         preprocessing: Preprocessing::Table(data.table.clone()),
         metrics: evaluation.metrics.summary(),
-        provenance: Provenance {
-            repo: job.repo.clone(),
-            pipeline: job.pipeline.clone(),
-            data_commit: job.data_commit.clone(),
-            data: texts.digests(),
-            config: serde_json::to_value(experiment)?,
-            backbone: None,
-            trained_by: TRAINED_BY.to_owned(),
-        },
+        provenance: job.provenance(&texts.inventory(), *experiment)?,
         task: data.task(),
         // `write_package` fills in the rest.
         format: String::new(),

@@ -1,9 +1,7 @@
 //! What is learned from: the settings and the data, read and checked.
 
-use std::collections::BTreeMap;
-
 use anyhow::Result;
-use model::Digest;
+use model::{BackboneOrigin, Inventory};
 
 use crate::data::Texts;
 use crate::experiment::Experiment;
@@ -39,26 +37,25 @@ impl Subject {
     /// The version's name.
     pub(crate) fn version(&self, options: &TrainingOptions) -> String {
         match self {
-            Self::Table(experiment, texts) => job::version(options, &texts.digests(), experiment),
+            Self::Table(experiment, texts) => job::version(options, &texts.inventory(), experiment),
             Self::Embedded(subject) => subject.version(options),
         }
     }
 
     /// The digest of each data file, by path below the data folder.
-    pub(crate) fn data(&self) -> BTreeMap<String, Digest> {
+    pub(crate) fn data(&self) -> Inventory {
         match self {
-            Self::Table(_, texts) => texts.digests(),
+            Self::Table(_, texts) => texts.inventory(),
             Self::Embedded(subject) => subject.data().clone(),
         }
     }
 
-    /// One digest over the paths and digests of all data files.
-    pub(crate) fn data_digest(&self) -> Digest {
-        let mut text = String::new();
-        for (path, digest) in self.data() {
-            text.push_str(&format!("{digest} {path}\n"));
+    /// The backbone, where there is one.
+    pub(crate) fn backbone(&self) -> Option<BackboneOrigin> {
+        match self {
+            Self::Table(..) => None,
+            Self::Embedded(subject) => Some(subject.backbone()),
         }
-        Digest::of(text.as_bytes())
     }
 
     /// The settings, as they were given.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use model::REFERENCE_FILE;
+use model::{DATA_FILE, REFERENCE_FILE};
 
 use crate::data::{self, Dataset, Split, Target, Texts};
 use crate::evaluation::evaluate;
@@ -68,7 +68,13 @@ pub(crate) fn train<'a>(
         learned: learned(&fitted, &split),
         metrics: evaluation.metrics,
         job,
-        more: BTreeMap::from([(REFERENCE_FILE.to_owned(), reference)]),
+        more: BTreeMap::from([
+            (REFERENCE_FILE.to_owned(), reference),
+            (
+                DATA_FILE.to_owned(),
+                texts.inventory().to_text().into_bytes(),
+            ),
+        ]),
     })
 }
 

@@ -51,7 +51,7 @@ fn pictures_become_one_graph_from_pixels_to_classes() {
     let backbone = manifest.provenance.backbone.as_ref().unwrap();
     assert_eq!(backbone.name, "means");
     assert_eq!(backbone.licence.as_deref(), Some("CC0-1.0"));
-    assert_eq!(manifest.provenance.data.len(), 30);
+    assert_eq!(manifest.provenance.data_file_count(), 30);
     assert_eq!(manifest.provenance.config["labels"], "prefix");
     let (probabilities, embedding) = look(&package, &png([190, 40, 5], 0));
     assert!(probabilities[1] > 0.8, "{probabilities:?}");
@@ -99,7 +99,7 @@ fn broken_pictures_are_told_and_left_out_up_to_a_share() {
         "{err}"
     );
     assert!(pfs.report().contains("red/broken-0.jpg"));
-    assert_eq!(pfs.package().manifest.provenance.data.len(), 31);
+    assert_eq!(pfs.package().manifest.provenance.data_file_count(), 31);
     let error = broken(4).refused(&CONFIG);
     assert!(
         error

@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 
 use common::{Pfs, VERSION, predict, use_case};
-use model::{Cell, Digest, ModelInfo, Package, Task};
+use model::{Cell, Digest, Inventory, ModelInfo, Package, Task};
 
 #[test]
 fn from_files_to_predictions() {
@@ -90,10 +90,14 @@ fn the_documents_agree_with_each_other_and_the_job() {
         ("probabilities", &[-1, 3][..])
     );
     let provenance = manifest.provenance;
+    let data = Inventory::read(&pfs.out().join("model/data.sha256")).unwrap();
     assert_eq!(
-        provenance.data["a.csv"],
+        data.0["a.csv"],
         Digest::of(&fs::read(use_case("data/iris.csv")).unwrap())
     );
+    let recorded = provenance.data_files.unwrap();
+    assert_eq!((recorded.count, recorded.digest), (1, data.digest()));
+    assert_eq!(provenance.uri, info.uri);
     assert_eq!(provenance.config["target"], "species");
     assert_eq!(provenance.config["hyperparameters"]["l2"], 1.0);
     assert_eq!(
@@ -106,6 +110,7 @@ fn the_documents_agree_with_each_other_and_the_job() {
     assert_eq!(
         manifest.files.keys().collect::<Vec<_>>(),
         [
+            "data.sha256",
             "metrics.json",
             "model.onnx",
             "reference.json",

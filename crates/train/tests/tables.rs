@@ -7,7 +7,7 @@ mod common;
 use std::fmt::Write;
 
 use common::{Noise, Pfs, either_csv, mixed_csv, predict, regression_csv, table};
-use model::{Cell, Column, ColumnKind, Task};
+use model::{Cell, Column, ColumnKind, Inventory, Task};
 
 #[test]
 fn nested_files_in_any_column_order_are_one_table() {
@@ -24,9 +24,9 @@ fn nested_files_in_any_column_order_are_one_table() {
         talk.contains("left out the file notes.txt, which is not CSV"),
         "{talk}"
     );
-    let provenance = pfs.package().manifest.provenance;
+    let data = Inventory::read(&pfs.out().join("model/data.sha256")).unwrap();
     assert_eq!(
-        provenance.data.keys().collect::<Vec<_>>(),
+        data.0.keys().collect::<Vec<_>>(),
         ["2024/01/a.csv", "2024/b.CSV"]
     );
 }

@@ -31,10 +31,10 @@ impl About {
         Self {
             metrics,
             provenance: Provenance {
+                data_files: of.data_file_count(),
                 repo: of.repo,
                 pipeline: of.pipeline,
                 data_commit: of.data_commit,
-                data_files: of.data.len(),
                 backbone: of.backbone,
                 trained_by: of.trained_by,
             },

@@ -1,11 +1,10 @@
 //! Reads all data files as one table of texts.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use csv::StringRecord;
-use model::Digest;
+use model::{Digest, Inventory};
 
 use super::error::Place;
 use super::file::File;
@@ -71,9 +70,9 @@ impl Texts {
     }
 
     /// The digest of each file.
-    pub(crate) fn digests(&self) -> BTreeMap<String, Digest> {
+    pub(crate) fn inventory(&self) -> Inventory {
         let files = self.files.iter();
-        files.map(|file| (file.path.clone(), file.digest)).collect()
+        Inventory(files.map(|file| (file.path.clone(), file.digest)).collect())
     }
 
     /// All texts of the column at `position`, row by row.

@@ -50,7 +50,7 @@ pub(super) fn experiment(
 fn entrypoint(args: &Args, job: &Job, subject: &Subject) -> Value {
     let training = &args.training;
     let program = format!("./{PROGRAM}");
-    let digest = subject.data_digest().to_string();
+    let digest = subject.data().digest().to_string();
     let mut words = vec![program.as_str(), "trial"];
     words.extend(["--repo", &job.repo, "--model", &job.model]);
     words.extend(["--job-id", &job.version, "--pipeline", &job.pipeline]);
@@ -111,7 +111,7 @@ fn context(args: &Args, subject: &Subject) -> Result<Vec<ContextFile>> {
     }
     if options.det_data.is_none() {
         let place = format!("{PFS}/{}", training.input);
-        let files = subject.data().into_keys().collect();
+        let files = subject.data().0.into_keys().collect();
         context.add_all(&training.data_folder(), &place, files)?;
     }
     step(format_args!(

@@ -7,14 +7,13 @@ use ::determined::ModelVersion;
 use anyhow::{Context, Result};
 use maud::html;
 use model::checkpoint::Described;
-use model::{MODEL_INFO_FILE, ModelInfo, Provenance, TOKENIZER_FILE};
+use model::{Inventory, MODEL_INFO_FILE, ModelInfo, Provenance, TOKENIZER_FILE};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Run;
 use super::checkpoint::{CHECKPOINT, Delivered};
 use super::config::{COMMIT, ORIGIN, set_origin};
-use crate::job::TRAINED_BY;
 use crate::publication::{self, PACKAGE, Published, REPORT_FILE};
 use crate::report;
 
@@ -85,12 +84,9 @@ fn publish_graph(
         (report::settings::section(job, &settings)?)
     };
     let provenance = Provenance {
-        repo: job.repo.clone(),
-        pipeline: job.pipeline.clone(),
-        data_commit: job.data_commit.clone(),
-        config: settings,
-        trained_by: TRAINED_BY.to_owned(),
-        ..Provenance::default()
+        // The cluster has read the data, and not this program.
+        data_files: None,
+        ..job.provenance(&Inventory::default(), &settings)?
     };
     let manifest = described.manifest(&job.model, &job.version, metrics.clone(), provenance);
     let tokenizer = described.tokenizer.into_iter();

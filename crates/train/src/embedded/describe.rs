@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use backbone::Joined;
+use backbone::{Backbone, Joined};
 use model::{BackboneOrigin, Digest, Manifest, Provenance, Task};
 
 use super::Outcome;
-use crate::job::TRAINED_BY;
 
 /// What the package says of itself.
 pub(super) fn manifest(outcome: &Outcome<'_>, joined: &Joined) -> Result<Manifest> {
@@ -24,17 +23,8 @@ pub(super) fn manifest(outcome: &Outcome<'_>, joined: &Joined) -> Result<Manifes
         preprocessing: description.preprocessing.clone(),
         metrics: outcome.metrics.summary(),
         provenance: Provenance {
-            repo: job.repo.clone(),
-            pipeline: job.pipeline.clone(),
-            data_commit: job.data_commit.clone(),
-            data: examples.files.clone(),
-            config: serde_json::to_value(outcome.experiment)?,
-            backbone: Some(BackboneOrigin {
-                name: description.name.clone(),
-                digest: outcome.backbone.digest,
-                licence: description.licence.as_ref().map(|l| l.weights.clone()),
-            }),
-            trained_by: TRAINED_BY.to_owned(),
+            backbone: Some(origin(outcome.backbone)),
+            ..job.provenance(&examples.files, outcome.experiment)?
         },
         // `write_package` fills in the rest.
         format: String::new(),
@@ -42,4 +32,14 @@ pub(super) fn manifest(outcome: &Outcome<'_>, joined: &Joined) -> Result<Manifes
         digest: Digest::of(&[]),
         files: BTreeMap::new(),
     })
+}
+
+/// What provenance says of a backbone.
+pub(super) fn origin(backbone: &Backbone) -> BackboneOrigin {
+    let description = &backbone.description;
+    BackboneOrigin {
+        name: description.name.clone(),
+        digest: backbone.digest,
+        licence: description.licence.as_ref().map(|l| l.weights.clone()),
+    }
 }

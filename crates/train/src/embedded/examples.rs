@@ -1,11 +1,10 @@
 //! What is learned from: pictures or texts, each with its class.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail, ensure};
 use backbone::Backbone;
-use model::{Digest, Preprocessing};
+use model::{Digest, Inventory, Preprocessing};
 
 use super::{pictures, texts};
 use crate::TrainingOptions;
@@ -65,7 +64,7 @@ pub(crate) struct Examples {
     /// Where the classes of pictures are from.
     pub(crate) labelled_by: Option<Labels>,
     /// The digest of each data file, by path below the data folder.
-    pub(crate) files: BTreeMap<String, Digest>,
+    pub(crate) files: Inventory,
     /// Examples that cannot be used, and why.
     pub(crate) broken: Vec<(String, String)>,
     /// Texts that were cut to the backbone's limit.

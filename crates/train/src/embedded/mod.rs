@@ -27,7 +27,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 use backbone::{Backbone, Embedder};
-use model::{Digest, REFERENCE_FILE, TOKENIZER_FILE};
+use model::{BackboneOrigin, DATA_FILE, Inventory, REFERENCE_FILE, TOKENIZER_FILE};
 use ndarray::{Array2, Axis};
 
 pub(crate) use choose::Chosen;
@@ -95,8 +95,13 @@ impl Subject {
     }
 
     /// The digest of each data file, by path below the data folder.
-    pub(crate) fn data(&self) -> &BTreeMap<String, Digest> {
+    pub(crate) fn data(&self) -> &Inventory {
         &self.examples.files
+    }
+
+    /// The backbone, as provenance names it.
+    pub(crate) fn backbone(&self) -> BackboneOrigin {
+        describe::origin(&self.backbone)
     }
 
     /// The version's name.
@@ -176,6 +181,8 @@ pub(crate) fn train<'a>(
         .collect();
     let reference = reference::of_embeddings(&learned_from)?;
     more.insert(REFERENCE_FILE.to_owned(), reference);
+    let data = examples.files.to_text();
+    more.insert(DATA_FILE.to_owned(), data.into_bytes());
     Ok(Published {
         manifest,
         page,

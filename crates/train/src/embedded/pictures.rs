@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use model::Digest;
+use model::{Digest, Inventory};
 
 use super::examples::{Content, Example, Examples, Kind, coded};
 use crate::TrainingOptions;
@@ -52,11 +52,10 @@ pub(super) fn read(args: &TrainingOptions, experiment: &Experiment) -> Result<Ex
     for path in &others {
         let content = by == Labels::Csv && tables.contains(&path);
         match content {
-            true => drop(
-                examples
-                    .files
-                    .insert(path.clone(), digest(&folder.join(path))?),
-            ),
+            true => {
+                let found = digest(&folder.join(path))?;
+                examples.files.0.insert(path.clone(), found);
+            }
             false => step(format_args!(
                 "left out the file {path}, which is no picture"
             )),
@@ -86,12 +85,12 @@ fn digest(path: &Path) -> Result<Digest> {
 
 fn examples(folder: &Path, pictures: &[String], classes: &Classes) -> Result<Examples> {
     let mut known = Vec::new();
-    let mut files = BTreeMap::new();
+    let mut files = Inventory::default();
     let mut unlabelled = Vec::new();
     for name in pictures {
         let path: PathBuf = folder.join(name);
         let found = digest(&path)?;
-        files.insert(name.clone(), found);
+        files.0.insert(name.clone(), found);
         match classes.get(name) {
             Some(class) => known.push((name.clone(), class.clone(), Content::File(path, found))),
             None => unlabelled.push(name),

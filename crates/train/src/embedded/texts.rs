@@ -54,7 +54,7 @@ pub(super) fn read(args: &TrainingOptions, experiment: &Experiment) -> Result<Ex
         labels,
         target_name: texts.names.get(target).cloned().unwrap_or_default(),
         labelled_by: None,
-        files: texts.digests(),
+        files: texts.inventory(),
         broken: Vec::new(),
         cut: 0,
     })

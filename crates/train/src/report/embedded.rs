@@ -249,7 +249,7 @@ fn data(outcome: &Outcome<'_>) -> Markup {
         section aria-labelledby="data" {
             h2 id="data" { "The data" }
             p {
-                (counted(codes.len(), noun)) " in " (counted(examples.files.len(), "file"))
+                (counted(codes.len(), noun)) " in " (counted(examples.files.0.len(), "file"))
                 ". The model learned from " strong { (outcome.split.training.len()) }
                 " and was measured with " strong { (outcome.split.held_out.len()) } " others. "
                 @if alike > 0 {

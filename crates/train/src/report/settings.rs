@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::text::table;
-use crate::job::{Job, TRAINED_BY};
+use crate::job::Job;
 
 /// Where the model comes from, and a table of its settings.
 pub(crate) fn section(job: &Job, experiment: &impl Serialize) -> Result<Markup> {
@@ -27,7 +27,7 @@ pub(crate) fn section(job: &Job, experiment: &impl Serialize) -> Result<Markup> 
         @for (key, value) in origin {
             @if let Some(value) = value { tr { th scope="row" { (key) } td { code { (value) } } } }
         }
-        tr { th scope="row" { "trained by" } td { code { (TRAINED_BY) } } }
+        tr { th scope="row" { "trained by" } td { code { (job.program.trained_by) } } }
     };
     Ok(html! {
         section aria-labelledby="settings" {
@@ -40,7 +40,8 @@ pub(crate) fn section(job: &Job, experiment: &impl Serialize) -> Result<Markup> 
     })
 }
 
-fn flatten(prefix: &str, value: &Value, settings: &mut Vec<(String, String)>) {
+/// The entries of a tree of settings, by dotted key.
+pub(crate) fn flatten(prefix: &str, value: &Value, settings: &mut Vec<(String, String)>) {
     match value {
         Value::Object(entries) => {
             for (key, value) in entries {

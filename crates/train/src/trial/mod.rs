@@ -126,7 +126,7 @@ fn train(options: &TrialOptions, experiment: Experiment, job: &Job) -> Result<Ma
     let training = &options.training;
     let subject = Subject::of(training, experiment)?;
     if let Some(expected) = options.data_digest {
-        let found = subject.data_digest();
+        let found = subject.data().digest();
         ensure!(
             found == expected,
             "{} holds other data than the experiment was created for: its digest is {found}, expected {expected}",

@@ -175,8 +175,8 @@ fn a_backbone_goes_along() {
     assert!(kept() >= 30, "{entrypoint}: {err}");
     let package = own.published(&child.wait_with_output().unwrap());
     let provenance = package.manifest.provenance;
-    assert_eq!(provenance.backbone.unwrap().name, "means");
-    assert_eq!(provenance.data.len(), 30);
+    assert_eq!(provenance.backbone.as_ref().unwrap().name, "means");
+    assert_eq!(provenance.data_files.unwrap().count, 30);
     let world = own.master.world();
     let files = world.experiments[&1].files.to_string();
     for path in ["pfs/backbone/backbone.onnx", "pfs/data/red.7.png"] {

@@ -1,0 +1,132 @@
+//! What a package records of its making, against what is here.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use anyhow::Result;
+use model::{Inventory, Manifest};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::job::{Job, Program};
+use crate::report::settings::flatten;
+use crate::run::counted;
+use crate::subject::Subject;
+
+/// Files of one kind that are named in the text; JSON names all.
+const MOST_NAMED: usize = 20;
+
+/// What differs.
+#[derive(Debug, Serialize)]
+pub(super) struct Inputs {
+    /// How many data files are recorded.
+    data_files: usize,
+    /// Recorded data files that are not here.
+    missing: Vec<String>,
+    /// Recorded data files that have another content here.
+    changed: Vec<String>,
+    /// Data files that are here and not recorded.
+    extra: Vec<String>,
+    /// Everything else, by name.
+    others: BTreeMap<String, Difference>,
+}
+
+/// A value that is another one here.
+#[derive(Debug, Serialize)]
+struct Difference {
+    recorded: Option<String>,
+    here: Option<String>,
+}
+
+impl Inputs {
+    /// Compares the description and the data files of a package with `subject` and
+    /// the program that `here` describes.
+    pub(super) fn compare(
+        manifest: &Manifest,
+        recorded: &Inventory,
+        subject: &Subject,
+        here: &Job,
+    ) -> Result<Self> {
+        let files = recorded.differences(&subject.data());
+        let from = &manifest.provenance;
+        let mut others = settings(&from.config, subject)?;
+        let mut other = |name: &str, recorded: Option<String>, here: Option<String>| {
+            if recorded != here {
+                others.insert(name.to_owned(), Difference { recorded, here });
+            }
+        };
+        let digest = |origin: &model::BackboneOrigin| origin.digest.to_string();
+        other(
+            "backbone digest",
+            from.backbone.as_ref().map(digest),
+            subject.backbone().as_ref().map(digest),
+        );
+        let (was, is) = (Program::of(from), &here.program);
+        other("program", Some(was.trained_by), Some(is.trained_by.clone()));
+        other("revision", was.revision, is.revision.clone());
+        other("image", was.image, is.image.clone());
+        Ok(Self {
+            data_files: recorded.0.len(),
+            missing: files.missing,
+            changed: files.changed,
+            extra: files.added,
+            others,
+        })
+    }
+
+    /// What differs, a line each.
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        let kinds = [
+            ("missing", &self.missing),
+            ("changed", &self.changed),
+            ("extra", &self.extra),
+        ];
+        for (kind, files) in kinds {
+            for file in files.iter().take(MOST_NAMED) {
+                let _ = writeln!(text, "{kind:<12}{file}");
+            }
+            if let Some(more) = files.len().checked_sub(MOST_NAMED + 1) {
+                let more = counted(more + 1, "file");
+                let _ = writeln!(text, "{kind:<12}{more} more; --json names all");
+            }
+        }
+        for (name, difference) in &self.others {
+            let or_none = |value: &Option<String>| value.clone().unwrap_or("none".to_owned());
+            let _ = writeln!(
+                text,
+                "{name:<12}recorded {}, here {}",
+                or_none(&difference.recorded),
+                or_none(&difference.here)
+            );
+        }
+        if text.is_empty() {
+            let files = counted(self.data_files, "data file");
+            text = format!("inputs      the same: {files}, settings and program\n");
+        }
+        text
+    }
+}
+
+/// The settings that differ. What the experiment leaves open is filled in from the
+/// data, and so is no difference.
+fn settings(recorded: &Value, subject: &Subject) -> Result<BTreeMap<String, Difference>> {
+    let flat = |value: &Value| {
+        let mut flat = Vec::new();
+        flatten("", value, &mut flat);
+        flat.into_iter().collect::<BTreeMap<_, _>>()
+    };
+    let recorded = flat(recorded);
+    let given = flat(&serde_json::to_value(subject.experiment())?);
+    let open = Value::Null.to_string();
+    let differ = given
+        .into_iter()
+        .filter(|(key, value)| *value != open && recorded.get(key) != Some(value));
+    Ok(differ
+        .map(|(key, value)| {
+            let recorded = recorded.get(&key).cloned();
+            let here = Some(value);
+            (key, Difference { recorded, here })
+        })
+        .collect())
+}

@@ -37,6 +37,7 @@ mod embedded;
 mod evaluation;
 mod experiment;
 mod graph;
+mod interruption;
 mod job;
 mod local;
 mod metrics;

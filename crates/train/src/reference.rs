@@ -4,7 +4,7 @@
 use anyhow::{Context, Result};
 use model::{Column, ColumnKind, Table};
 use monitor::{Kind, Measure, Reference};
-use ndarray::{Array2, ArrayView1, Axis};
+use ndarray::{Array2, ArrayView1, Axis, Slice};
 
 use crate::local::{moments, sorted};
 
@@ -38,16 +38,23 @@ pub(crate) fn of_rows(table: &Table, columns: &Array2<f32>, training: &[usize]) 
     file(&features, Measure::Highest, &rows)
 }
 
-/// As [`of_rows()`], for embeddings, shape `[examples, dimensions]`.
-pub(crate) fn of_embeddings(vectors: &Array2<f32>) -> Result<Vec<u8>> {
+/// As [`of_rows()`], for embeddings, shape `[examples, dimensions]`. `training` is
+/// sorted; the numbers are moved and not copied.
+pub(crate) fn of_embeddings(mut vectors: Array2<f32>, training: &[usize]) -> Result<Vec<u8>> {
+    for (to, from) in training.iter().enumerate().filter(|(to, from)| to != *from) {
+        let (mut before, after) = vectors.view_mut().split_at(Axis(0), *from);
+        before.row_mut(to).assign(&after.row(0));
+    }
+    vectors.slice_axis_inplace(Axis(0), Slice::from(..training.len()));
     let names = 0..vectors.ncols();
     let features: Vec<_> = names.map(|at| (at.to_string(), Kind::Numeric)).collect();
-    file(&features, Measure::RootMeanSquare, vectors)
+    file(&features, Measure::RootMeanSquare, &vectors)
 }
 
 fn file(features: &[(String, Kind)], measure: Measure, rows: &Array2<f32>) -> Result<Vec<u8>> {
-    let rows: Vec<f32> = rows.iter().copied().collect();
-    let reference = Reference::describe(features, measure, &rows);
+    let rows = rows.as_standard_layout();
+    let rows = rows.as_slice().unwrap_or_default();
+    let reference = Reference::describe(features, measure, rows);
     reference
         .write()
         .context("cannot describe the training rows for monitoring")

@@ -7,6 +7,7 @@ use anyhow::Result;
 use model::{ModelInfo, Task};
 
 use crate::TrainingOptions;
+use crate::interruption::Interruption;
 use crate::job::Job;
 use crate::publication;
 use crate::subject::Subject;
@@ -14,6 +15,7 @@ use crate::subject::Subject;
 /// Trains in this process; gives the result's text.
 pub(crate) fn local(options: &TrainingOptions) -> Result<String> {
     let out = options.out_folder();
+    let interruption = Interruption::watch()?;
     let former = publication::check(&out)?;
     let subject = Subject::read(options)?;
     let job = Job::new(options, subject.version(options));
@@ -22,6 +24,7 @@ pub(crate) fn local(options: &TrainingOptions) -> Result<String> {
     }
     let published = subject.train(options, &job)?;
     let task = published.manifest.task;
+    interruption.too_late();
     let info = published.write(&out)?;
     Ok(result(&info, task, &out))
 }

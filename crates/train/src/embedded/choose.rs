@@ -6,22 +6,24 @@ use anyhow::{Context, Result};
 use ndarray::{Array2, Axis};
 
 use super::layers::Layers;
-use super::linear::rows_of;
 use super::mlp::Part;
+use super::rows::Rows;
 use super::{linear, mlp, parts};
 use crate::experiment::{Experiment, HeadKind, Hyperparameters};
 use crate::local::{FitError, select, softmax, to_probabilities};
 use crate::parallel;
-use crate::progress::step;
+use crate::progress::{Progress, step};
 
 /// Norm of the gradient at which a fit ends that only serves to compare.
 const ROUGH: f64 = 1e-4;
 
 /// What is learned from.
 pub(super) struct Training<'a> {
-    /// Embeddings, `[examples, width]`.
+    /// All embeddings, `[all examples, width]`.
     pub(super) vectors: &'a Array2<f32>,
-    /// The class of each.
+    /// Which of them are learned from.
+    pub(super) rows: &'a [usize],
+    /// The class of each of these.
     pub(super) codes: &'a [usize],
     /// What resembles each other has the same number.
     pub(super) groups: &'a [usize],
@@ -89,7 +91,12 @@ pub(super) fn choose(training: &Training<'_>, experiment: &Experiment) -> Result
             experiment.seed,
         )
     };
-    let fitted = parallel::map(heads.len() * folds, fit);
+    let progress = Progress::new("fitted the heads", heads.len() * folds);
+    let fitted = parallel::map(heads.len() * folds, |task| {
+        let fitted = fit(task);
+        progress.advance(1);
+        fitted
+    });
     let fitted = fitted.into_iter().collect::<Result<Vec<_>>>()?;
     let tried: Vec<Candidate> = heads
         .iter()
@@ -104,7 +111,7 @@ pub(super) fn choose(training: &Training<'_>, experiment: &Experiment) -> Result
         HeadKind::Linear => {
             let settings = settings(experiment, head.l2, experiment.hyperparameters.tolerance);
             linear::fit(
-                training.vectors,
+                Rows::new(training.vectors, training.rows),
                 training.codes,
                 training.classes,
                 &settings,
@@ -151,24 +158,22 @@ fn fold(
             .collect()
     };
     let (seen, unseen) = (rows(false), rows(true));
-    let (vectors, codes) = (
-        rows_of(training.vectors, &seen),
-        select(training.codes, &seen),
-    );
-    let others = rows_of(training.vectors, &unseen);
+    let places = [&seen, &unseen].map(|part| select(training.rows, part));
+    let [learned, others] = places.each_ref().map(|p| Rows::new(training.vectors, p));
+    let codes = select(training.codes, &seen);
     let layers = match kind {
-        HeadKind::Linear => linear::fit(&vectors, &codes, training.classes, settings)?,
+        HeadKind::Linear => linear::fit(learned, &codes, training.classes, settings)?,
         HeadKind::Mlp => {
             let weights =
                 softmax::row_weights(training.codes, training.classes, settings.class_weights);
             let weights = weights.to_vec();
             let learned = Part {
-                vectors: &vectors,
+                rows: learned,
                 codes: &codes,
                 weights: &select(&weights, &seen),
             };
             let left_out = Part {
-                vectors: &others,
+                rows: others,
                 codes: &select(training.codes, &unseen),
                 weights: &select(&weights, &unseen),
             };
@@ -180,7 +185,7 @@ fn fold(
             )
         }
     };
-    let scores = layers.scores(&others);
+    let scores = others.scores(&layers);
     if scores.iter().any(|score| !score.is_finite()) {
         return Err(FitError::Solver("the scores are not finite".to_owned()).into());
     }

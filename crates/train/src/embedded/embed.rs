@@ -3,27 +3,29 @@
 //! Each example is embedded alone, on one core: so its numbers depend on nothing
 //! but itself, and are the same whether they are kept or made again.
 
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use backbone::{Backbone, Embedder};
 use model::{Digest, Lane};
 use ndarray::Array2;
 
 use super::cache::{Cache, Embedding};
 use super::examples::{Content, Example, Examples};
-use crate::progress::{step, warn};
+use crate::progress::{Progress, step, warn};
 use crate::run::counted;
-
-/// How long nothing is said.
-const PAUSE: Duration = Duration::from_secs(5);
 
 /// Broken examples that are named in the log.
 const MOST_NAMED: usize = 20;
+
+/// The largest file of a picture, in bytes; larger ones are not read.
+const LARGEST: u64 = 64 << 20;
 
 /// What all lanes share.
 struct Work {
@@ -35,6 +37,9 @@ struct Work {
 }
 
 type Found = Result<Embedding, String>;
+
+/// Whether each text was cut, or why there is no embedding.
+type States = Vec<Option<Result<bool, String>>>;
 
 /// Embeds every example, `[examples, width]`; those that cannot be are moved to
 /// the broken ones.
@@ -52,14 +57,15 @@ pub(super) fn embed(
         kept: AtomicUsize::new(0),
     });
     let begin = Instant::now();
-    let found = on_all_cores(&work)?;
+    let width = backbone.width();
+    let (mut values, states) = on_all_cores(&work, width)?;
     let work = Arc::into_inner(work).context("a lane has not ended")?;
-    let mut values = Vec::new();
-    for (item, found) in work.items.into_iter().zip(found) {
-        match found.context("an example was left out: this is a fault of this program")? {
-            Ok(embedding) => {
-                values.extend(embedding.values);
-                examples.cut += usize::from(embedding.cut);
+    for (index, (item, state)) in work.items.into_iter().zip(states).enumerate() {
+        match state.context("an example was left out: this is a fault of this program")? {
+            Ok(cut) => {
+                let place = examples.items.len() * width;
+                values.copy_within(index * width..(index + 1) * width, place);
+                examples.cut += usize::from(cut);
                 examples.items.push(item);
             }
             Err(reason) => examples.broken.push((item.name, reason)),
@@ -73,8 +79,11 @@ pub(super) fn embed(
         work.kept.into_inner()
     ));
     tell(examples);
-    let shape = (examples.items.len(), backbone.width());
-    Ok(Array2::from_shape_vec(shape, values)?)
+    values.truncate(examples.items.len() * width);
+    Ok(Array2::from_shape_vec(
+        (examples.items.len(), width),
+        values,
+    )?)
 }
 
 fn tell(examples: &Examples) {
@@ -93,7 +102,9 @@ fn tell(examples: &Examples) {
     }
 }
 
-fn on_all_cores(work: &Arc<Work>) -> Result<Vec<Option<Found>>> {
+/// The embeddings one after the other, each in its place also where others are
+/// missing.
+fn on_all_cores(work: &Arc<Work>, width: usize) -> Result<(Vec<f32>, States)> {
     let (sender, receiver) = mpsc::channel();
     let cores = std::thread::available_parallelism().map_or(1, Into::into);
     let lane = |number: usize| {
@@ -108,28 +119,28 @@ fn on_all_cores(work: &Arc<Work>) -> Result<Vec<Option<Found>>> {
         .context("cannot start a thread")?;
     drop(sender);
     let all = work.items.len();
-    let mut found: Vec<Option<Found>> = vec![None; all];
-    let begin = Instant::now();
-    let mut last = begin;
-    for (done, (index, result)) in receiver.into_iter().enumerate() {
-        if let Some(slot) = found.get_mut(index) {
-            *slot = Some(result);
+    let mut values = vec![0.0; all * width];
+    let mut states: States = vec![None; all];
+    let progress = Progress::new("embedded", all);
+    for (index, found) in receiver {
+        let place = values.get_mut(index * width..(index + 1) * width);
+        if let (Ok(found), Some(place)) = (&found, place) {
+            ensure!(
+                found.values.len() == width,
+                "an embedding has another length"
+            );
+            place.copy_from_slice(&found.values);
         }
-        if last.elapsed() > PAUSE {
-            last = Instant::now();
-            let share = (done + 1) as f64 / all as f64;
-            let left = begin.elapsed().as_secs_f64() * (1.0 - share) / share;
-            step(format_args!(
-                "embedded {:.0} %, {left:.0} s left",
-                share * 100.0
-            ));
+        if let Some(state) = states.get_mut(index) {
+            *state = Some(found.map(|found| found.cut));
         }
+        progress.advance(1);
     }
     for lane in lanes {
         lane.join()
             .map_err(|_| anyhow!("a thread that embeds has failed"))?;
     }
-    Ok(found)
+    Ok((values, states))
 }
 
 impl Work {
@@ -164,7 +175,7 @@ impl Work {
 fn one(embedder: &Embedder, content: &Content, lane: Option<&Lane>) -> Found {
     let made = match content {
         Content::File(path, digest) => {
-            let bytes = fs::read(path).map_err(|e| format!("cannot read it: {e}"))?;
+            let bytes = read(path)?;
             if Digest::of(&bytes) != *digest {
                 return Err("it has changed while it was read".to_owned());
             }
@@ -186,4 +197,18 @@ fn one(embedder: &Embedder, content: &Content, lane: Option<&Lane>) -> Found {
     } else {
         Err("its embedding is not finite".to_owned())
     }
+}
+
+/// The bytes of a picture's file, unless they are more than any picture has.
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let unreadable = |e: io::Error| format!("cannot read it: {e}");
+    let file = File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    let read = file.take(LARGEST + 1).read_to_end(&mut bytes);
+    read.map_err(unreadable)?;
+    if bytes.len() as u64 > LARGEST {
+        let most = LARGEST >> 20;
+        return Err(format!("the file has more than {most} MiB"));
+    }
+    Ok(bytes)
 }

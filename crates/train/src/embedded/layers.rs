@@ -2,16 +2,15 @@
 
 use ndarray::{Array1, Array2, Axis, concatenate};
 
-use crate::local::to_probabilities;
+use super::rows::Scaling;
 
 /// Layers `x · weights + bias` with `max(0, x)` between two of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Layers(pub(super) Vec<(Array2<f64>, Array1<f64>)>);
 
 impl Layers {
-    /// Scores `[examples, classes]` of `vectors` `[examples, width]`.
-    pub(crate) fn scores(&self, vectors: &Array2<f32>) -> Array2<f64> {
-        let mut values = vectors.mapv(f64::from);
+    /// Scores `[examples, classes]` of embeddings `[examples, width]`.
+    pub(super) fn scores(&self, mut values: Array2<f64>) -> Array2<f64> {
         for (index, (weights, bias)) in self.0.iter().enumerate() {
             if index > 0 {
                 values.mapv_inplace(|value| value.max(0.0));
@@ -19,13 +18,6 @@ impl Layers {
             values = values.dot(weights) + bias;
         }
         values
-    }
-
-    /// Probabilities `[examples, classes]`.
-    pub(crate) fn probabilities(&self, vectors: &Array2<f32>) -> Array2<f64> {
-        let mut scores = self.scores(vectors);
-        to_probabilities(&mut scores);
-        scores
     }
 
     /// The same with all scores divided by `temperature`.
@@ -68,58 +60,30 @@ impl Layers {
     }
 }
 
-/// What makes each number of an embedding have mean 0 and deviation 1.
-#[derive(Debug, Clone)]
-pub(super) struct Scaling {
-    mean: Array1<f64>,
-    deviation: Array1<f64>,
-}
-
-impl Scaling {
-    /// The mean and deviation of each column of `vectors`; a column that does not
-    /// vary keeps its unit.
-    pub(super) fn of(vectors: &Array2<f64>) -> Self {
-        let mean = vectors.mean_axis(Axis(0));
-        let deviation = vectors.std_axis(Axis(0), 0.0);
-        Self {
-            mean: mean.unwrap_or_else(|| Array1::zeros(vectors.ncols())),
-            deviation: deviation.mapv(|d| if d > 1e-9 { d } else { 1.0 }),
-        }
-    }
-
-    /// `vectors`, scaled.
-    pub(super) fn apply(&self, vectors: &Array2<f64>) -> Array2<f64> {
-        (vectors - &self.mean) / &self.deviation
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use ndarray::array;
 
     use super::*;
+    use crate::embedded::rows::Rows;
 
     #[test]
     fn scaling_and_temperature_fold_into_the_layers() {
         let vectors = array![[1.0_f32, 5.0], [3.0, 5.0], [8.0, 5.0]];
-        let wide = vectors.mapv(f64::from);
-        let scaling = Scaling::of(&wide);
+        let rows = Rows::new(&vectors, &[0, 1, 2]);
+        let scaling = Scaling::of(&rows);
         let head = |by: f64| {
             Layers(vec![
                 (array![[1.0, -2.0], [0.5, 1.0]] * by, array![0.25, 0.5]),
                 (array![[1.0], [by]], array![by]),
             ])
         };
-        let scaled = scaling.apply(&wide).mapv(|v| v as f32);
-        let plain = head(1.0).scores(&scaled) / 2.0;
-        let folded = head(1.0).behind(&scaling).cooled(2.0).scores(&vectors);
+        let scaled = scaling.whole(&rows).mapv(f64::from);
+        let plain = head(1.0).scores(scaled) / 2.0;
+        let folded = rows.scores(&head(1.0).behind(&scaling).cooled(2.0));
         assert!((plain - folded).iter().all(|d| d.abs() < 1e-6));
-        let mean = (head(1.0).scores(&vectors) + head(3.0).scores(&vectors)) / 2.0;
+        let mean = (rows.scores(&head(1.0)) + rows.scores(&head(3.0))) / 2.0;
         let both = Layers::averaged(&[head(1.0), head(3.0)]).unwrap();
-        assert!(
-            (mean - both.scores(&vectors))
-                .iter()
-                .all(|d| d.abs() < 1e-9)
-        );
+        assert!((mean - rows.scores(&both)).iter().all(|d| d.abs() < 1e-9));
     }
 }

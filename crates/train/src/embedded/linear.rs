@@ -1,25 +1,22 @@
 //! A linear head: the multinomial logistic regression of tables.
 
-use ndarray::{Array2, Axis};
-
-use super::layers::{Layers, Scaling};
+use super::layers::Layers;
+use super::rows::{Rows, Scaled, Scaling};
 use crate::experiment::Hyperparameters;
 use crate::local::{FitError, softmax};
 
-/// Fits a linear head to `vectors` `[examples, width]`.
+/// Fits a linear head to `rows`.
 pub(super) fn fit(
-    vectors: &Array2<f32>,
+    rows: Rows<'_>,
     codes: &[usize],
     classes: usize,
     settings: &Hyperparameters,
 ) -> Result<Layers, FitError> {
-    let wide = vectors.mapv(f64::from);
-    let scaling = Scaling::of(&wide);
-    let (linear, _) = softmax::fit(&scaling.apply(&wide), codes, classes, settings)?;
+    let scaling = Scaling::of(&rows);
+    let scaled = Scaled {
+        rows,
+        scaling: &scaling,
+    };
+    let (linear, _) = softmax::fit(&scaled, codes, classes, settings)?;
     Ok(Layers(vec![(linear.weights, linear.bias)]).behind(&scaling))
-}
-
-/// The rows of `vectors` at `rows`.
-pub(super) fn rows_of(vectors: &Array2<f32>, rows: &[usize]) -> Array2<f32> {
-    vectors.select(Axis(0), rows)
 }

@@ -8,7 +8,8 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::layers::{Layers, Scaling};
+use super::layers::Layers;
+use super::rows::{Rows, Scaling};
 
 const UNITS: usize = 256;
 const BATCH: usize = 64;
@@ -20,20 +21,20 @@ const MOST_EPOCHS: usize = 60;
 /// Epochs without a better validation loss after which the fit ends.
 const PATIENCE: usize = 5;
 
-/// Vectors `[examples, width]` with their classes and what each counts.
+/// Embeddings with their classes and what each counts.
 pub(super) struct Part<'a> {
-    pub(super) vectors: &'a Array2<f32>,
+    pub(super) rows: Rows<'a>,
     pub(super) codes: &'a [usize],
     pub(super) weights: &'a [f64],
 }
 
 /// Fits to `training`, until `validation` is not predicted better any more.
 pub(super) fn fit(training: &Part<'_>, validation: &Part<'_>, classes: usize, seed: u64) -> Layers {
-    let wide = training.vectors.mapv(f64::from);
-    let scaling = Scaling::of(&wide);
-    let inputs = scaling.apply(&wide).mapv(|v| v as f32);
-    let unseen = scaling.apply(&validation.vectors.mapv(f64::from));
-    let unseen = unseen.mapv(|v| v as f32);
+    let scaling = Scaling::of(&training.rows);
+    let inputs = scaling.whole(&training.rows);
+    let unseen = scaling.whole(&validation.rows);
+    let in_order: Vec<usize> = (0..unseen.nrows()).collect();
+    let unseen = Rows::new(&unseen, &in_order);
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut network = Network::new(inputs.ncols(), classes, &mut random);
     let mut order: Vec<usize> = (0..inputs.nrows()).collect();
@@ -59,8 +60,8 @@ pub(super) fn fit(training: &Part<'_>, validation: &Part<'_>, classes: usize, se
     best.1.behind(&scaling)
 }
 
-fn loss(layers: &Layers, inputs: &Array2<f32>, part: &Part<'_>) -> f64 {
-    let probabilities = layers.probabilities(inputs);
+fn loss(layers: &Layers, inputs: &Rows<'_>, part: &Part<'_>) -> f64 {
+    let probabilities = inputs.probabilities(layers);
     let rows = probabilities
         .rows()
         .into_iter()
@@ -197,8 +198,10 @@ mod tests {
         let rows = 200;
         let vectors = Array2::from_shape_fn((rows, 2), |(r, c)| corner(r)[c] + noise(r + 50 * c));
         let codes: Vec<usize> = (0..rows).map(|r| (r % 2) ^ (r / 2 % 2)).collect();
+        let all: Vec<usize> = (0..rows).collect();
+        let vectors = Rows::new(&vectors, &all);
         let part = Part {
-            vectors: &vectors,
+            rows: vectors,
             codes: &codes,
             weights: &vec![1.0; rows],
         };

@@ -19,6 +19,7 @@ mod linear;
 mod mlp;
 mod parts;
 mod pictures;
+mod rows;
 mod texts;
 mod twins;
 
@@ -28,7 +29,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail, ensure};
 use backbone::{Backbone, Embedder};
 use model::{BackboneOrigin, DATA_FILE, Inventory, REFERENCE_FILE, TOKENIZER_FILE};
-use ndarray::{Array2, Axis};
+use ndarray::Array2;
+use rows::Rows;
 
 pub(crate) use choose::Chosen;
 pub(crate) use examples::{Content, Example, Examples};
@@ -141,17 +143,17 @@ pub(crate) fn train<'a>(
         counted(split.training.len(), examples.kind.noun()),
         split.held_out.len()
     ));
-    let learned_from = vectors.select(Axis(0), &split.training);
     let training = choose::Training {
-        vectors: &learned_from,
+        vectors: &vectors,
+        rows: &split.training,
         codes: &select(&codes, &split.training),
         groups: &select(&groups, &split.training),
         classes,
     };
     experiment.settle(&examples);
     let chosen = choose::choose(&training, &experiment)?;
-    let held_out = vectors.select(Axis(0), &split.held_out);
-    let outputs = chosen.layers.probabilities(&held_out).mapv(|p| p as f32);
+    let held_out = Rows::new(&vectors, &split.held_out);
+    let outputs = held_out.probabilities(&chosen.layers).mapv(|p| p as f32);
     let graph = joined::join(&backbone, &chosen.layers)?;
     let difference = joined::compare(&graph, &backbone, &examples, &split, &outputs)?;
     step(format_args!(
@@ -179,7 +181,7 @@ pub(crate) fn train<'a>(
     let mut more: BTreeMap<_, _> = tokenizer
         .map(|file| (TOKENIZER_FILE.to_owned(), file.clone()))
         .collect();
-    let reference = reference::of_embeddings(&learned_from)?;
+    let reference = reference::of_embeddings(vectors, &split.training)?;
     more.insert(REFERENCE_FILE.to_owned(), reference);
     let data = examples.files.to_text();
     more.insert(DATA_FILE.to_owned(), data.into_bytes());
@@ -232,7 +234,7 @@ fn measure(
     examples: &Examples,
     split: &Split,
     codes: &[usize],
-    held_out: &Array2<f32>,
+    held_out: &Rows<'_>,
     chosen: &Chosen,
     outputs: &Array2<f32>,
 ) -> Metrics {
@@ -241,7 +243,7 @@ fn measure(
     let figures = Classification::measure(&examples.labels, outputs, &right, &learned);
     let counts = (split.training.len(), split.held_out.len());
     let mut metrics = Metrics::new(counts.0, counts.1, Figures::Classification(figures));
-    let mut before = chosen.layers.scores(held_out) * chosen.temperature;
+    let mut before = held_out.scores(&chosen.layers) * chosen.temperature;
     crate::local::to_probabilities(&mut before);
     let after = outputs.mapv(f64::from);
     metrics.calibration = Some(Calibration::measure(

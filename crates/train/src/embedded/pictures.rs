@@ -1,7 +1,7 @@
 //! Finds pictures and what they show.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -11,7 +11,7 @@ use super::examples::{Content, Example, Examples, Kind, coded};
 use crate::TrainingOptions;
 use crate::data::{self, all_files, hidden};
 use crate::experiment::{Experiment, Labels};
-use crate::progress::{step, warn};
+use crate::progress::{Progress, step, warn};
 use crate::run::counted;
 
 const EXTENSIONS: [&str; 4] = ["jpeg", "jpg", "png", "webp"];
@@ -79,17 +79,19 @@ fn is_picture(path: &str) -> bool {
 }
 
 fn digest(path: &Path) -> Result<Digest> {
-    let content = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(Digest::of(&content))
+    let digest = File::open(path).and_then(Digest::of_reader);
+    digest.with_context(|| format!("cannot read {}", path.display()))
 }
 
 fn examples(folder: &Path, pictures: &[String], classes: &Classes) -> Result<Examples> {
     let mut known = Vec::new();
     let mut files = Inventory::default();
     let mut unlabelled = Vec::new();
+    let progress = Progress::new("read the pictures' digests", pictures.len());
     for name in pictures {
         let path: PathBuf = folder.join(name);
         let found = digest(&path)?;
+        progress.advance(1);
         files.0.insert(name.clone(), found);
         match classes.get(name) {
             Some(class) => known.push((name.clone(), class.clone(), Content::File(path, found))),

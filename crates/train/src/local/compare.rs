@@ -9,6 +9,7 @@ use super::trees::{self, Rounds, Targets, Trees};
 use super::{FitError, Linear, ridge, select, softmax};
 use crate::experiment::Hyperparameters;
 use crate::parallel;
+use crate::progress::Progress;
 
 /// The parts of the cross-validation.
 const FOLDS: usize = 5;
@@ -61,6 +62,7 @@ impl Rows {
         unseen: &Self,
         settings: &Hyperparameters,
         seed: u64,
+        progress: &Progress,
     ) -> Result<(f64, trees::Curve), FitError> {
         let linear = match &self.targets {
             Targets::Classes(codes, _, classes) => {
@@ -73,7 +75,8 @@ impl Rows {
             }
         };
         let rounds = Rounds::Until(TREES, &unseen.raw, &unseen.targets);
-        let (_, curve) = trees::fit(&self.raw, &self.targets, &rounds, seed);
+        let (trees, curve) = trees::fit(&self.raw, &self.targets, &rounds, seed, progress);
+        progress.advance(TREES - trees.trees.len());
         Ok((unseen.targets.loss(&linear), curve))
     }
 }
@@ -90,11 +93,12 @@ pub(super) fn compare(
 ) -> Result<Comparison, FitError> {
     let parts = parts(&rows.targets, seed);
     let tried = if parts.len() > MANY { 1 } else { FOLDS };
+    let progress = Progress::new("compared the models", tried * TREES);
     let results = parallel::map(tried, |part| {
         let (unseen, seen): (Vec<usize>, Vec<usize>) =
             (0..parts.len()).partition(|row| parts.get(*row) == Some(&part));
         let learned = rows.select(&seen);
-        learned.try_on(&rows.select(&unseen), settings, seed)
+        learned.try_on(&rows.select(&unseen), settings, seed, &progress)
     });
     let results = results.into_iter().collect::<Result<Vec<_>, _>>()?;
     let share = 1.0 / tried as f64;
@@ -120,7 +124,8 @@ pub(super) fn chosen(rows: &Rows, comparison: &Comparison, seed: u64) -> Option<
     let better = comparison.trees < comparison.linear && comparison.count > 0;
     better.then(|| {
         let rounds = Rounds::Exactly(comparison.count);
-        trees::fit(&rows.raw, &rows.targets, &rounds, seed).0
+        let progress = Progress::new("fitted the trees", comparison.count);
+        trees::fit(&rows.raw, &rows.targets, &rounds, seed, &progress).0
     })
 }
 

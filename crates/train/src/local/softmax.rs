@@ -24,13 +24,33 @@ const MEMORY: usize = 10;
 /// so many times the tolerance is then as good.
 const NEARLY: f64 = 100.0;
 
+/// Features that are whole, or are made block by block whenever they are wanted.
+pub(crate) trait Features {
+    /// How many features a row has.
+    fn width(&self) -> usize;
+
+    /// Hands over all rows in order: the number of the first, and a block
+    /// `[rows, features]`.
+    fn each_block(&self, take: &mut dyn FnMut(usize, ArrayView2<'_, f64>));
+}
+
+impl Features for Array2<f64> {
+    fn width(&self) -> usize {
+        self.ncols()
+    }
+
+    fn each_block(&self, take: &mut dyn FnMut(usize, ArrayView2<'_, f64>)) {
+        take(0, self.view());
+    }
+}
+
 /// Fits a model of `classes` classes to features `[rows, features]`.
 ///
 /// # Errors
 ///
 /// When the solver finds nothing better than where it starts.
 pub(crate) fn fit(
-    features: &Array2<f64>,
+    features: &dyn Features,
     codes: &[usize],
     classes: usize,
     settings: &Hyperparameters,
@@ -45,7 +65,7 @@ pub(crate) fn fit(
         weights,
         best: &best,
     };
-    let start = vec![0.0; (features.ncols() + 1) * classes];
+    let start = vec![0.0; (features.width() + 1) * classes];
     let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY)
         .with_tolerance_grad(settings.tolerance)
         .map_err(|e| FitError::Solver(e.to_string()))?;
@@ -104,7 +124,7 @@ pub(crate) fn row_weights(codes: &[usize], classes: usize, rule: ClassWeights) -
 /// after the other: `[features + 1, classes]`.
 #[derive(Clone)]
 struct Loss<'a> {
-    features: &'a Array2<f64>,
+    features: &'a dyn Features,
     codes: &'a [usize],
     classes: usize,
     penalty: f64,
@@ -126,44 +146,50 @@ impl Loss<'_> {
         &self,
         params: &'p [f64],
     ) -> Result<(ArrayView2<'p, f64>, ArrayView1<'p, f64>), ShapeError> {
-        let count = self.features.ncols() * self.classes;
-        let (weights, bias) = params.split_at_checked(count).unwrap_or_default();
-        let weights = ArrayView2::from_shape((self.features.ncols(), self.classes), weights)?;
+        let width = self.features.width();
+        let (weights, bias) = params
+            .split_at_checked(width * self.classes)
+            .unwrap_or_default();
+        let weights = ArrayView2::from_shape((width, self.classes), weights)?;
         Ok((weights, ArrayView1::from_shape(self.classes, bias)?))
     }
 
     fn cost_at(&self, params: &[f64]) -> Result<f64, ShapeError> {
         let (weights, bias) = self.parts(params)?;
-        let scores = self.features.dot(&weights) + bias;
-        let rows = scores.rows().into_iter().zip(self.codes).zip(&self.weights);
-        let loss: f64 = rows
-            .map(|((row, code), weight)| weight * row_loss(row, *code))
-            .sum();
+        let mut loss = 0.0;
+        self.features.each_block(&mut |first, block| {
+            let scores = block.dot(&weights) + bias;
+            for (row, (code, weight)) in scores.rows().into_iter().zip(self.targets(first)) {
+                loss += weight * row_loss(row, *code);
+            }
+        });
         let norm: f64 = weights.iter().map(|w| w * w).sum();
         Ok(loss / to_f64(self.codes.len()) + 0.5 * self.penalty * norm)
     }
 
     fn gradient_at(&self, params: &[f64]) -> Result<Vec<f64>, ShapeError> {
         let (weights, bias) = self.parts(params)?;
-        let mut errors = self.features.dot(&weights) + bias;
-        softmax(&mut errors);
-        for ((mut row, code), weight) in errors
-            .rows_mut()
-            .into_iter()
-            .zip(self.codes)
-            .zip(&self.weights)
-        {
-            if let Some(probability) = row.get_mut(*code) {
-                *probability -= 1.0;
+        let mut gradient = &weights * self.penalty;
+        let mut of_bias = Array1::<f64>::zeros(self.classes);
+        self.features.each_block(&mut |first, block| {
+            let mut errors = block.dot(&weights) + bias;
+            softmax(&mut errors);
+            let rows = errors.rows_mut().into_iter().zip(self.targets(first));
+            for (mut row, (code, weight)) in rows {
+                if let Some(probability) = row.get_mut(*code) {
+                    *probability -= 1.0;
+                }
+                row *= *weight / to_f64(self.codes.len());
             }
-            row *= *weight / to_f64(self.codes.len());
-        }
-        let gradient = self.features.t().dot(&errors) + &weights * self.penalty;
-        Ok(gradient
-            .iter()
-            .copied()
-            .chain(errors.sum_axis(Axis(0)))
-            .collect())
+            gradient += &block.t().dot(&errors);
+            of_bias += &errors.sum_axis(Axis(0));
+        });
+        Ok(gradient.iter().copied().chain(of_bias).collect())
+    }
+
+    /// Class and weight of each row from `first` on.
+    fn targets(&self, first: usize) -> impl Iterator<Item = (&usize, &f64)> {
+        self.codes.iter().zip(&self.weights).skip(first)
     }
 }
 

@@ -38,19 +38,29 @@ pub(crate) fn with_means(pfs: Pfs) -> Pfs {
 
 /// A PNG of one colour with a little noise in its first pixel.
 pub(crate) fn png(colour: [u8; 3], noise: u8) -> Vec<u8> {
+    square(4, colour, noise)
+}
+
+/// The same with so many pixels on each side.
+pub(crate) fn square(side: u8, colour: [u8; 3], noise: u8) -> Vec<u8> {
     let mut data = Vec::new();
-    for y in 0..4_u8 {
+    for y in 0..side {
         data.push(0);
-        for x in 0..4_u8 {
+        for x in 0..side {
             let more = if (x, y) == (0, 0) { noise } else { 0 };
             data.extend(colour.map(|c| c.saturating_add(more)));
         }
     }
+    with_header(u32::from(side), &stored(&data))
+}
+
+/// A PNG whose header promises so many pixels on each side, with this as its data.
+pub(crate) fn with_header(side: u32, stream: &[u8]) -> Vec<u8> {
     let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
-    let mut header = 4_u32.to_be_bytes().repeat(2);
+    let mut header = side.to_be_bytes().repeat(2);
     header.extend([8, 2, 0, 0, 0]);
     chunk(&mut file, *b"IHDR", &header);
-    chunk(&mut file, *b"IDAT", &stored(&data));
+    chunk(&mut file, *b"IDAT", stream);
     chunk(&mut file, *b"IEND", &[]);
     file
 }

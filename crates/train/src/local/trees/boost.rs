@@ -8,6 +8,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use super::bins::Bins;
 use super::{Question, Tree, Trees};
 use crate::local::{softmax, to_probabilities};
+use crate::progress::Progress;
 
 /// Questions of a tree.
 const DEPTH: usize = 4;
@@ -48,11 +49,13 @@ pub(crate) enum Rounds<'a> {
 pub(crate) type Curve = Vec<f64>;
 
 /// Fits trees to features `[rows, features]`; gives the validation loss as well.
+/// Each tree is one piece of `progress`.
 pub(crate) fn fit(
     features: &Array2<f32>,
     targets: &Targets,
     rounds: &Rounds<'_>,
     seed: u64,
+    progress: &Progress,
 ) -> (Trees, Curve) {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let bins = Bins::of(features);
@@ -81,6 +84,7 @@ pub(crate) fn fit(
             tree.add(rows, scores);
         }
         trees.trees.push(tree);
+        progress.advance(1);
     }
 }
 
@@ -316,10 +320,11 @@ mod tests {
         let part = |rows: &[usize]| (features.select(Axis(0), rows), targets.select(rows));
         let ((learned, right), (others, wanted)) = (part(&seen), part(&unseen));
         let rounds = Rounds::Until(200, &others, &wanted);
-        let (trees, curve) = fit(&learned, &right, &rounds, 3);
+        let progress = Progress::new("fitted", 200);
+        let (trees, curve) = fit(&learned, &right, &rounds, 3, &progress);
         assert!(curve[best(&curve)] < 0.25, "{curve:?}");
         assert!(trees.gains[2] < trees.gains[0].min(trees.gains[1]));
-        let (again, _) = fit(&learned, &right, &rounds, 3);
+        let (again, _) = fit(&learned, &right, &rounds, 3, &progress);
         assert_eq!(trees, again);
     }
 }

@@ -16,6 +16,10 @@ pub(crate) const EMBEDDING: &str = "embedding";
 /// meet those of the backbone.
 const PREFIX: &str = "head.";
 
+/// The constants of a layer, before its number.
+const WEIGHTS: &str = "weights";
+const BIAS: &str = "bias";
+
 /// A classifier of embeddings: one layer after the other, with `max(0, x)` between
 /// two of them and a softmax behind the last.
 #[derive(Debug, Clone)]
@@ -56,12 +60,47 @@ pub enum HeadError {
         /// The length of its bias.
         outputs: usize,
     },
+    /// A graph has no head that was joined here.
+    #[error("the graph has no head of a backbone")]
+    NoHead,
     /// The backbone's graph cannot be read.
     #[error(transparent)]
     Decode(#[from] DecodeError),
     /// The two do not fit.
     #[error(transparent)]
     Join(#[from] JoinError),
+}
+
+/// The numbers of a layer: weights `[inputs, outputs]`, row by row, and the bias
+/// `[outputs]`.
+pub type LayerNumbers = (Vec<f32>, Vec<f32>);
+
+/// The layers of the head in a graph that [`Head::on`] has joined.
+///
+/// # Errors
+///
+/// When the graph cannot be read, or has no such head.
+pub fn head_of(graph: &[u8]) -> Result<Vec<LayerNumbers>, HeadError> {
+    let graph = onnx::decode(graph)?.graph.ok_or(HeadError::NoHead)?;
+    let constant = |what: &str, index: usize| {
+        let name = format!("{PREFIX}{}", constant_name(what, index));
+        let mut constants = graph.initializer.iter();
+        constants.find(|constant| constant.name == name)?.to_f32s()
+    };
+    let layers = (0..).map_while(|index| {
+        let weights = constant(WEIGHTS, index)?;
+        Some((weights, constant(BIAS, index)?))
+    });
+    let layers: Vec<_> = layers.collect();
+    if layers.is_empty() {
+        return Err(HeadError::NoHead);
+    }
+    Ok(layers)
+}
+
+/// The name of a constant of the layer with this number.
+fn constant_name(what: &str, index: usize) -> String {
+    format!("{what}_{index}")
 }
 
 impl Head<'_> {
@@ -115,9 +154,9 @@ impl Head<'_> {
             if index > 0 {
                 value = head.node("Relu", &[&value], vec![]);
             }
-            let name = |what: &str| format!("{what}_{index}");
-            let weights = head.f32s(&name("weights"), &[inputs, outputs], layer.weights);
-            let bias = head.f32s(&name("bias"), &[outputs], layer.bias);
+            let shape = [inputs, outputs];
+            let weights = head.f32s(&constant_name(WEIGHTS, index), &shape, layer.weights);
+            let bias = head.f32s(&constant_name(BIAS, index), &[outputs], layer.bias);
             value = head.node("Gemm", &[&value, &weights, &bias], vec![]);
             inputs = outputs;
         }

@@ -29,7 +29,7 @@ pub use description::{
     Licence, Source,
 };
 pub use embed::{EmbedError, Embedder};
-pub use head::{Head, HeadError, Joined, Layer};
+pub use head::{Head, HeadError, Joined, Layer, LayerNumbers, head_of};
 #[cfg(feature = "make")]
 pub use known::{KNOWN, Known};
 #[cfg(feature = "make")]

@@ -36,7 +36,7 @@ pub use digest::{Digest, ParseDigestError};
 pub use info::{InfoError, MODEL_INFO_FILE, ModelInfo};
 pub use inventory::{DATA_FILE, Differences, Inventory, InventoryError};
 pub use manifest::{
-    BackboneOrigin, DataFiles, Datatype, FORMAT, FORMAT_VERSION, FileEntry, Manifest,
+    BackboneOrigin, BaseModel, DataFiles, Datatype, FORMAT, FORMAT_VERSION, FileEntry, Manifest,
     Preprocessing, Provenance, Task, TensorSignature,
 };
 pub use package::{

@@ -134,6 +134,9 @@ pub struct Provenance {
     /// The pretrained graph that the model stands on, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backbone: Option<BackboneOrigin>,
+    /// The model that this one continues, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<BaseModel>,
     /// The program and version that trained, `train 0.0.1`.
     pub trained_by: String,
     /// The commit of the program's source, where known.
@@ -158,6 +161,16 @@ pub struct DataFiles {
     /// How many there are.
     pub count: usize,
     /// The digest over their paths and digests, which is that of `data.sha256`.
+    pub digest: Digest,
+}
+
+/// A model that another one continues.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BaseModel {
+    /// Its version's name.
+    pub version: String,
+    /// The digest of its package.
     pub digest: Digest,
 }
 

@@ -42,6 +42,17 @@ impl TensorProto {
         Self::raw(name, dims, ElementType::I64, raw)
     }
 
+    /// The 32-bit floats of a tensor that [`Self::f32s`] has made; none of one of
+    /// another type, or whose elements do not fill its dimensions.
+    pub fn to_f32s(&self) -> Option<Vec<f32>> {
+        let raw = self.raw_data.as_ref()?;
+        let number = |bytes: &[u8]| Some(f32::from_le_bytes(bytes.try_into().ok()?));
+        let values: Vec<f32> = raw.chunks_exact(4).map(number).collect::<Option<_>>()?;
+        let count = self.dims.iter().product::<i64>();
+        let fills = usize::try_from(count).ok() == Some(values.len()) && raw.len() % 4 == 0;
+        (self.data_type == ElementType::F32 as i32 && fills).then_some(values)
+    }
+
     fn raw(name: &str, dims: &[usize], element: ElementType, raw: Vec<u8>) -> Self {
         Self {
             dims: dims.iter().map(|size| *size as i64).collect(),

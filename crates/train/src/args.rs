@@ -129,6 +129,11 @@ pub struct TrainingOptions {
     #[arg(long, env = "TRAIN_CACHE", value_name = "DIR")]
     pub cache: Option<PathBuf>,
 
+    /// The package of the last successful model, which `mode: delta` continues; where
+    /// there is none yet, it learns from everything. A Pachyderm worker asks Pachyderm.
+    #[arg(long, env = "TRAIN_LAST_MODEL", value_name = "DIR")]
+    pub last_model: Option<PathBuf>,
+
     /// The version's name. Without it, one that is derived from the data, the
     /// settings and the program: the same version for the same inputs.
     #[arg(long, env = "PACH_JOB_ID", value_name = "ID", value_parser = name)]

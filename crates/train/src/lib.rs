@@ -32,6 +32,7 @@
 mod args;
 mod command;
 mod data;
+mod delta;
 mod determined;
 mod embedded;
 mod evaluation;
@@ -59,7 +60,8 @@ pub use args::{Args, Engine, TrainingOptions};
 pub use command::Command;
 pub use data::DataError;
 pub use experiment::{
-    ClassWeights, Experiment, ExperimentError, HeadKind, Hyperparameters, Labels, ModelKind, Search,
+    ClassWeights, Experiment, ExperimentError, HeadKind, Hyperparameters, Labels, Mode, ModelKind,
+    Search,
 };
 pub use local::FitError;
 pub use trial::TrialOptions;

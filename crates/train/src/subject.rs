@@ -1,7 +1,7 @@
 //! What is learned from: the settings and the data, read and checked.
 
 use anyhow::Result;
-use model::{BackboneOrigin, Inventory};
+use model::{BackboneOrigin, BaseModel, Inventory};
 
 use crate::data::Texts;
 use crate::experiment::Experiment;
@@ -55,6 +55,14 @@ impl Subject {
         match self {
             Self::Table(..) => None,
             Self::Embedded(subject) => Some(subject.backbone()),
+        }
+    }
+
+    /// The model that is continued, where one is.
+    pub(crate) fn base(&self) -> Option<BaseModel> {
+        match self {
+            Self::Table(..) => None,
+            Self::Embedded(subject) => subject.base(),
         }
     }
 

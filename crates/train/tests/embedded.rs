@@ -15,10 +15,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::pictures::{EXPERIMENT, colours, png, with_means};
+use common::texts::{sentences, with_words};
 use common::{Pfs, tree};
 use model::{Input, Package, Preprocessing, Session, Tensor, Tokenizer};
-use onnx::{Attribute, Dim, ElementType, GraphBuilder};
-use serde_json::json;
 
 const CONFIG: [&str; 2] = ["--config", "/pfs/experiment.yaml"];
 
@@ -149,58 +148,6 @@ fn what_cannot_be_learned_is_refused() {
     assert!(refused(unclear).contains("set `labels: folder` or `labels: prefix`"));
 }
 
-/// Texts to the counts of some words, by a tokenizer of whole words.
-fn with_words(pfs: Pfs) -> Pfs {
-    let words = [
-        "[PAD]", "[UNK]", "good", "bad", "fine", "awful", "the", "day",
-    ];
-    let mut graph = GraphBuilder::new("words", "");
-    let shape = [Dim::Any("n"), Dim::Any("tokens")];
-    let ids = graph.input("input_ids", ElementType::I64, &shape);
-    let mask = graph.input("attention_mask", ElementType::I64, &shape);
-    let rows: Vec<f32> = (0..64)
-        .map(|i| if i % 9 == 0 { 1.0 } else { 0.0 })
-        .collect();
-    let table = graph.f32s("table", &[8, 8], &rows);
-    let looked = graph.node("Gather", &[&table, &ids], vec![("axis", Attribute::Int(0))]);
-    let to = vec![("to", Attribute::Int(1))];
-    let mask = graph.node("Cast", &[&mask], to);
-    let axes = graph.i64s("axes", &[1], &[2]);
-    let mask = graph.node("Unsqueeze", &[&mask, &axes], vec![]);
-    let kept = graph.node("Mul", &[&looked, &mask], vec![]);
-    let axes = graph.i64s("over", &[1], &[1]);
-    let keep = vec![("keepdims", Attribute::Int(0))];
-    let sum = graph.node("ReduceSum", &[&kept, &axes], keep);
-    let shape = [Dim::Any("n"), Dim::Fixed(8)];
-    graph.output(&sum, "embedding", ElementType::F32, &shape);
-    let vocabulary: serde_json::Map<_, _> = words
-        .iter()
-        .enumerate()
-        .map(|(i, w)| ((*w).to_owned(), json!(i)))
-        .collect();
-    let tokenizer = json!({
-        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
-        "normalizer": null, "pre_tokenizer": {"type": "Whitespace"}, "post_processor": null,
-        "decoder": null,
-        "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "[UNK]"}
-    });
-    let input = |name: &str| json!({"name": name, "datatype": "INT64", "shape": [-1, -1]});
-    let description = json!({
-        "format": "pachyderm-seldon/backbone",
-        "format_version": 1,
-        "name": "words",
-        "inputs": [input("input_ids"), input("attention_mask")],
-        "output": {"name": "embedding", "datatype": "FP32", "shape": [-1, 8]},
-        "preprocessing": {"kind": "text", "max_tokens": 6}
-    });
-    pfs.file("backbone/backbone.json", description.to_string())
-        .file("backbone/tokenizer.json", tokenizer.to_string())
-        .file(
-            "backbone/backbone.onnx",
-            onnx::encode(&graph.finish("test", "1")),
-        )
-}
-
 /// Probabilities of texts, as serving makes them.
 fn read(package: &Package, texts: &[String]) -> Vec<Vec<f32>> {
     let manifest = &package.manifest;
@@ -224,13 +171,7 @@ fn read(package: &Package, texts: &[String]) -> Vec<Vec<f32>> {
 
 #[test]
 fn texts_become_one_graph_with_its_tokenizer() {
-    let mut rows = "\ttext\tlabel\n".to_owned();
-    for number in 0..20 {
-        let the = "the ".repeat(number % 4);
-        rows += &format!("{number}\t{the}good day {number}\thappy\n");
-        rows += &format!("{number}\t{the}awful bad day {number}\tsad\n");
-        rows += &format!("{number}\t{the}day {number} {number}\tplain\n");
-    }
+    let mut rows = sentences();
     rows += "99\tthe the the the the the the good\thappy\n";
     rows += "100\t\thappy\n";
     let pfs = with_words(Pfs::new())
@@ -251,6 +192,18 @@ fn texts_become_one_graph_with_its_tokenizer() {
         assert_eq!(row[class], best, "{row:?}");
     }
     assert_eq!(pfs.metrics()["accuracy"], 1.0);
+}
+
+#[test]
+fn the_same_texts_give_the_same_bytes() {
+    let package = || {
+        let pfs = with_words(Pfs::new())
+            .file("data/all.tsv", sentences())
+            .file("experiment.yaml", EXPERIMENT);
+        pfs.train(&CONFIG);
+        tree(&pfs.out())
+    };
+    assert!(package() == package());
 }
 
 /// The real backbones, made once.

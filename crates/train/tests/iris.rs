@@ -6,7 +6,7 @@ mod common;
 
 use std::fs;
 
-use common::{Pfs, VERSION, predict, use_case};
+use common::{Pfs, VERSION, either_csv, mixed_csv, predict, regression_csv, use_case};
 use model::{Cell, Digest, Inventory, ModelInfo, Package, Task};
 
 #[test]
@@ -185,12 +185,21 @@ fn without_a_job_the_version_follows_the_inputs() {
 
 #[test]
 fn the_same_inputs_give_the_same_bytes() {
-    let train = || {
-        let pfs = Pfs::iris();
-        pfs.train(&[]);
+    let train = |rows: String, kind: &str| {
+        let pfs = Pfs::with_csv(rows);
+        let (_, err) = pfs.train(&[]);
+        assert!(err.contains(kind), "{err}");
         common::tree(&pfs.out())
     };
-    assert_eq!(train(), train());
+    let iris = fs::read_to_string(use_case("data/iris.csv")).unwrap();
+    for (rows, kind) in [
+        (iris, "fitted a logistic regression"),
+        (regression_csv(), "fitted a ridge regression"),
+        (mixed_csv(), "boosted trees"),
+        (either_csv(), "boosted trees"),
+    ] {
+        assert_eq!(train(rows.clone(), kind), train(rows, kind));
+    }
 }
 
 #[test]

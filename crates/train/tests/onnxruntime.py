@@ -1,7 +1,8 @@
 """Checks an ONNX file, and that ONNX Runtime gives the wanted outputs.
 
-Usage: onnxruntime.py MODEL CASE, where CASE is a JSON file with the input's
-`shape` and `columns` (null is NaN), the `output`'s name, and the `outputs`.
+Usage: onnxruntime.py MODEL CASE, where CASE is a JSON file with `inputs` and the
+wanted `outputs`, each with `name`, `shape` and `values` (null is NaN); an input
+has its `type` besides.
 """
 
 import json
@@ -15,11 +16,17 @@ import numpy
 import onnx
 import onnxruntime
 
+
+def array(tensor, kind):
+    values = [float("nan") if value is None else value for value in tensor["values"]]
+    return numpy.array(values, kind).reshape(tensor["shape"])
+
+
 path, case = sys.argv[1:]
 case = json.loads(pathlib.Path(case).read_text())
 onnx.checker.check_model(path, full_check=True)
 session = onnxruntime.InferenceSession(path)
-columns = [float("nan") if value is None else value for value in case["columns"]]
-columns = numpy.array(columns, numpy.float32).reshape(case["shape"])
-(outputs,) = session.run([case["output"]], {"columns": columns})
-numpy.testing.assert_allclose(outputs, numpy.array(case["outputs"]), rtol=1e-5, atol=1e-6)
+inputs = {tensor["name"]: array(tensor, tensor["type"]) for tensor in case["inputs"]}
+found = session.run([tensor["name"] for tensor in case["outputs"]], inputs)
+for wanted, output in zip(case["outputs"], found, strict=True):
+    numpy.testing.assert_allclose(output, array(wanted, "float32"), rtol=1e-5, atol=1e-5)

@@ -103,7 +103,7 @@ fn hostile(number: usize) -> (Vec<u8>, &'static str) {
         4 => return (bytes, if ending == "png" { "jpg" } else { "png" }),
         5 => bytes = format!("<svg width='{number}'>{}", "[".repeat(below(60_000))).into_bytes(),
         _ => {
-            let reach = if number % 2 == 0 { 96 } else { bytes.len() };
+            let reach = if below(2) == 0 { 96 } else { bytes.len() };
             for _ in 0..=below(8) {
                 let at = below(reach.min(bytes.len()));
                 bytes[at] = [0, 0xff, below(256) as u8][below(3)];
@@ -125,8 +125,10 @@ fn bomb() -> Vec<u8> {
 #[test]
 fn a_thousand_hostile_pictures_end_in_the_report() {
     const BOMBS: usize = 4;
-    let mut pfs = colours(|class, number| format!("{class}/good-{number}.png"))
-        .file("experiment.yaml", format!("{EXPERIMENT}max_broken: 1.0\n"));
+    let mut pfs = colours(|class, number| format!("{class}/good-{number}.png")).file(
+        "experiment.yaml",
+        format!("{EXPERIMENT}labels: folder\nmax_broken: 1.0\n"),
+    );
     for number in BOMBS..1000 {
         let (bytes, ending) = hostile(number);
         let class = ["red", "blue"][number % 2];

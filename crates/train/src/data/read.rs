@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use csv::StringRecord;
 use model::{Digest, Inventory};
@@ -14,7 +15,7 @@ use super::{DataError, files};
 #[derive(Debug, Clone)]
 pub(crate) struct SourceFile {
     /// The path below the data folder, which is the path in the data repo.
-    pub(crate) path: String,
+    pub(crate) path: Arc<str>,
     /// The digest of its content.
     pub(crate) digest: Digest,
     /// Its rows.
@@ -53,16 +54,21 @@ impl Row {
 impl Texts {
     /// File and line of `row`.
     pub(crate) fn place(&self, row: &Row) -> Place {
-        let path = self.files.get(row.file).map_or("", |f| f.path.as_str());
+        let path = self.path(row).map_or("", |path| &**path);
         Place {
             file: format!("{}/{path}", self.input),
             line: row.line,
         }
     }
 
+    /// The path below the data folder of the file of `row`.
+    pub(crate) fn path(&self, row: &Row) -> Option<&Arc<str>> {
+        self.files.get(row.file).map(|file| &file.path)
+    }
+
     /// The path below the data folder of the file `name` beside that of `row`.
     pub(crate) fn beside(&self, row: &Row, name: &str) -> String {
-        let path = self.files.get(row.file).map_or("", |f| f.path.as_str());
+        let path = self.path(row).map_or("", |path| &**path);
         match path.rsplit_once('/') {
             Some((folder, _)) => format!("{folder}/{name}"),
             None => name.to_owned(),
@@ -72,7 +78,11 @@ impl Texts {
     /// The digest of each file.
     pub(crate) fn inventory(&self) -> Inventory {
         let files = self.files.iter();
-        Inventory(files.map(|file| (file.path.clone(), file.digest)).collect())
+        Inventory(
+            files
+                .map(|file| (file.path.to_string(), file.digest))
+                .collect(),
+        )
     }
 
     /// All texts of the column at `position`, row by row.
@@ -110,7 +120,7 @@ pub(crate) fn read(folder: &Path, input: &str, delimiter: char) -> Result<Texts,
         let before = texts.rows.len();
         file.read_into(&mut texts)?;
         texts.files.push(SourceFile {
-            path,
+            path: path.into(),
             digest: Digest::of(&content),
             rows: texts.rows.len() - before,
         });

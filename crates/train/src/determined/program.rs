@@ -13,9 +13,10 @@ use serde_json::{Map, Value, json};
 
 use super::{config, secrets::Secrets};
 use crate::data::all_files;
+use crate::experiment::Mode;
 use crate::job::Job;
 use crate::progress::step;
-use crate::subject::Subject;
+use crate::subject::{Subject, read_experiment};
 use crate::{Args, embedded};
 
 const PROGRAM: &str = "train";
@@ -29,7 +30,13 @@ pub(super) fn experiment(
     job: &Job,
     secrets: &mut Secrets,
 ) -> Result<(Value, Vec<ContextFile>)> {
-    let subject = Subject::read(&args.training)?;
+    let settings = read_experiment(&args.training)?;
+    ensure!(
+        settings.mode == Mode::All,
+        "mode is delta, and the tasks of a cluster do not have the last model: train here, or with \
+         --detached"
+    );
+    let subject = Subject::of(&args.training, settings)?;
     let mut config = config::own(args, job, subject.experiment(), secrets)?;
     let resources = config.entry("resources").or_insert(Value::Null);
     if resources.is_null() {

@@ -10,7 +10,7 @@ use super::mlp::Part;
 use super::rows::Rows;
 use super::{linear, mlp, parts};
 use crate::experiment::{Experiment, HeadKind, Hyperparameters};
-use crate::local::{FitError, select, softmax, to_probabilities};
+use crate::local::{FitError, Linear, select, softmax, to_probabilities};
 use crate::parallel;
 use crate::progress::{Progress, step};
 
@@ -29,6 +29,8 @@ pub(super) struct Training<'a> {
     pub(super) groups: &'a [usize],
     /// How many classes there are.
     pub(super) classes: usize,
+    /// The head that is continued.
+    pub(super) prior: Option<&'a Linear>,
 }
 
 /// A head that was tried.
@@ -115,6 +117,7 @@ pub(super) fn choose(training: &Training<'_>, experiment: &Experiment) -> Result
                 training.codes,
                 training.classes,
                 &settings,
+                training.prior,
             )?
         }
         HeadKind::Mlp => Layers::averaged(&head.heads).context("the heads do not fit together")?,
@@ -162,7 +165,9 @@ fn fold(
     let [learned, others] = places.each_ref().map(|p| Rows::new(training.vectors, p));
     let codes = select(training.codes, &seen);
     let layers = match kind {
-        HeadKind::Linear => linear::fit(learned, &codes, training.classes, settings)?,
+        HeadKind::Linear => {
+            linear::fit(learned, &codes, training.classes, settings, training.prior)?
+        }
         HeadKind::Mlp => {
             let weights =
                 softmax::row_weights(training.codes, training.classes, settings.class_weights);

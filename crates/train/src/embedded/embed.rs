@@ -159,7 +159,7 @@ impl Work {
     fn embed(&self, item: &Example, lane: &Lane) -> Found {
         let digest = match &item.content {
             Content::File(_, digest) => *digest,
-            Content::Text(text) => Digest::of(text.as_bytes()),
+            Content::Text(text, _) => Digest::of(text.as_bytes()),
         };
         if let Some(kept) = self.cache.get(digest) {
             self.kept.fetch_add(1, Ordering::Relaxed);
@@ -182,7 +182,7 @@ fn one(embedder: &Embedder, content: &Content, lane: Option<&Lane>) -> Found {
             let values = embedder.picture(&bytes, lane);
             values.map(|values| Embedding { values, cut: false })
         }
-        Content::Text(text) => embedder
+        Content::Text(text, _) => embedder
             .texts(&[text], lane)
             .map(|(values, cut)| Embedding {
                 values,

@@ -1,6 +1,8 @@
 //! What is learned from: pictures or texts, each with its class.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
 use backbone::Backbone;
@@ -8,7 +10,7 @@ use model::{Digest, Inventory, Preprocessing};
 
 use super::{pictures, texts};
 use crate::TrainingOptions;
-use crate::experiment::{Experiment, HeadKind, Labels};
+use crate::experiment::{Experiment, HeadKind, Labels, Mode};
 use crate::run::counted;
 
 /// What a backbone takes.
@@ -46,8 +48,18 @@ pub(crate) struct Example {
 pub(crate) enum Content {
     /// Where the picture lies, and its digest.
     File(PathBuf, Digest),
-    /// The text.
-    Text(String),
+    /// The text, and the path below the data folder of the file that it is from.
+    Text(String, Arc<str>),
+}
+
+impl Example {
+    /// The path below the data folder of the file that it is from.
+    pub(crate) fn file(&self) -> &str {
+        match &self.content {
+            Content::File(..) => &self.name,
+            Content::Text(_, file) => file,
+        }
+    }
 }
 
 /// Everything that is learned from and measured with.
@@ -69,6 +81,8 @@ pub(crate) struct Examples {
     pub(crate) broken: Vec<(String, String)>,
     /// Texts that were cut to the backbone's limit.
     pub(crate) cut: usize,
+    /// Classes that need no example, as the model that is continued has learned them.
+    pub(crate) known_before: BTreeSet<String>,
 }
 
 /// Reads what `backbone` takes from the data folder.
@@ -100,6 +114,20 @@ impl Examples {
         self.items.iter().map(|item| item.code).collect()
     }
 
+    /// Adds the classes of a model that is continued, of which there need be no
+    /// example.
+    pub(crate) fn know(&mut self, before: &[String]) {
+        let all: BTreeSet<&String> = self.labels.iter().chain(before).collect();
+        let all: Vec<String> = all.into_iter().cloned().collect();
+        for item in &mut self.items {
+            let label = self.labels.get(item.code);
+            let code = label.and_then(|label| all.binary_search(label).ok());
+            item.code = code.unwrap_or_default();
+        }
+        self.labels = all;
+        self.known_before = before.iter().cloned().collect();
+    }
+
     /// Whether enough is left to learn from.
     pub(super) fn check(&mut self, max_broken: f64) -> Result<()> {
         let (broken, all) = (self.broken.len(), self.broken.len() + self.items.len());
@@ -112,13 +140,10 @@ impl Examples {
                 counted(all, noun)
             );
         }
-        let codes = self.codes();
-        if let Some((_, label)) = self
-            .labels
-            .iter()
-            .enumerate()
-            .find(|(c, _)| !codes.contains(c))
-        {
+        let codes: BTreeSet<usize> = self.codes().into_iter().collect();
+        let unseen =
+            |code: usize, label: &str| !codes.contains(&code) && !self.known_before.contains(label);
+        if let Some((_, label)) = self.labels.iter().enumerate().find(|(c, l)| unseen(*c, l)) {
             bail!("no {noun} of the class {label:?} can be used: all are broken");
         }
         ensure!(
@@ -139,6 +164,7 @@ impl Experiment {
             self.target = Some(examples.target_name.clone());
         }
         let heads = match examples.kind {
+            _ if self.mode == Mode::Delta => vec![HeadKind::Linear],
             Kind::Pictures => vec![HeadKind::Linear],
             Kind::Texts => vec![HeadKind::Linear, HeadKind::Mlp],
         };

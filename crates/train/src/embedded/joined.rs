@@ -85,7 +85,7 @@ fn inputs(backbone: &Backbone, content: &Content) -> Result<Vec<Input>> {
             let shape = vec![1, 3, image.height as usize, image.width as usize];
             Ok(vec![Tensor { shape, values }.into()])
         }
-        (Preprocessing::Text(input), Content::Text(text)) => {
+        (Preprocessing::Text(input), Content::Text(text, _)) => {
             let file = backbone
                 .tokenizer
                 .as_ref()

@@ -28,7 +28,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 use backbone::{Backbone, Embedder};
-use model::{BackboneOrigin, DATA_FILE, Inventory, REFERENCE_FILE, TOKENIZER_FILE};
+use model::{BackboneOrigin, BaseModel, DATA_FILE, Inventory, REFERENCE_FILE, TOKENIZER_FILE};
 use ndarray::Array2;
 use rows::Rows;
 
@@ -37,7 +37,8 @@ pub(crate) use examples::{Content, Example, Examples};
 
 use crate::TrainingOptions;
 use crate::data::Split;
-use crate::experiment::Experiment;
+use crate::delta::{self, Delta};
+use crate::experiment::{Experiment, Mode};
 use crate::job::{self, Job};
 use crate::local::select;
 use crate::metrics::{Calibration, Classification, Figures, Metrics};
@@ -73,6 +74,7 @@ pub(crate) struct Subject {
     experiment: Experiment,
     backbone: Backbone,
     examples: Examples,
+    delta: Option<Delta>,
 }
 
 impl Subject {
@@ -83,11 +85,19 @@ impl Subject {
         name: &str,
     ) -> Result<Self> {
         let backbone = open(options, name)?;
-        let examples = examples::read(options, &experiment, &backbone)?;
+        let mut examples = examples::read(options, &experiment, &backbone)?;
+        let delta = match experiment.mode {
+            Mode::All => None,
+            Mode::Delta => Delta::find(options, &examples.files)?,
+        };
+        if let Some(delta) = &delta {
+            delta::narrow(&mut examples, delta, &experiment, &backbone)?;
+        }
         Ok(Self {
             experiment,
             backbone,
             examples,
+            delta,
         })
     }
 
@@ -108,8 +118,13 @@ impl Subject {
 
     /// The version's name.
     pub(crate) fn version(&self, options: &TrainingOptions) -> String {
-        let settings = (&self.experiment, self.backbone.digest);
+        let settings = (&self.experiment, self.backbone.digest, self.base());
         job::version(options, &self.examples.files, &settings)
+    }
+
+    /// The model that is continued.
+    pub(crate) fn base(&self) -> Option<BaseModel> {
+        self.delta.as_ref().map(Delta::base)
     }
 }
 
@@ -123,7 +138,11 @@ pub(crate) fn train<'a>(
         mut experiment,
         backbone,
         mut examples,
+        delta,
     } = subject;
+    let prior = delta.as_ref();
+    let prior = prior.map(|delta| delta.head(&examples.labels, backbone.width()));
+    let prior = prior.transpose()?;
     let embedder = Embedder::load(&backbone).context("cannot load the backbone")?;
     let cache = cache::Cache::open(options.cache.as_deref(), &backbone);
     let vectors = embed::embed(embedder, cache, &mut examples, &backbone)?;
@@ -149,6 +168,7 @@ pub(crate) fn train<'a>(
         codes: &select(&codes, &split.training),
         groups: &select(&groups, &split.training),
         classes,
+        prior: prior.as_ref(),
     };
     experiment.settle(&examples);
     let chosen = choose::choose(&training, &experiment)?;
@@ -176,24 +196,36 @@ pub(crate) fn train<'a>(
         twins: &twins::pairs(&groups),
     };
     let page = report::embedded(&outcome).context("cannot draw the report")?;
-    let manifest = describe::manifest(&outcome, &graph)?;
-    let tokenizer = backbone.tokenizer.iter();
-    let mut more: BTreeMap<_, _> = tokenizer
-        .map(|file| (TOKENIZER_FILE.to_owned(), file.clone()))
-        .collect();
+    let mut manifest = describe::manifest(&outcome, &graph)?;
+    manifest.provenance.base = delta.as_ref().map(Delta::base);
     let reference = reference::of_embeddings(vectors, &split.training)?;
-    more.insert(REFERENCE_FILE.to_owned(), reference);
-    let data = examples.files.to_text();
-    more.insert(DATA_FILE.to_owned(), data.into_bytes());
     Ok(Published {
         manifest,
         page,
         graph: graph.graph,
-        more,
+        more: more_files(&backbone, &examples, reference),
         metrics,
         learned,
         job,
     })
+}
+
+/// The files of the package besides those that every package has.
+fn more_files(
+    backbone: &Backbone,
+    examples: &Examples,
+    reference: Vec<u8>,
+) -> BTreeMap<String, Vec<u8>> {
+    let tokenizer = backbone.tokenizer.clone();
+    let files = [
+        (DATA_FILE, Some(examples.files.to_text().into_bytes())),
+        (REFERENCE_FILE, Some(reference)),
+        (TOKENIZER_FILE, tokenizer),
+    ];
+    let present = files.into_iter();
+    present
+        .filter_map(|(name, content)| Some((name.to_owned(), content?)))
+        .collect()
 }
 
 /// Where the backbone of this name is, or this folder itself.

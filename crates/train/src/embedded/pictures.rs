@@ -121,6 +121,7 @@ fn examples(folder: &Path, pictures: &[String], classes: &Classes) -> Result<Exa
         files,
         broken: Vec::new(),
         cut: 0,
+        known_before: BTreeSet::new(),
     })
 }
 

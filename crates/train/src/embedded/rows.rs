@@ -8,7 +8,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
 
 use super::layers::Layers;
 use crate::local::softmax::Features;
-use crate::local::to_probabilities;
+use crate::local::{Linear, to_probabilities};
 
 /// Rows that are widened at once.
 const BLOCK: usize = 1024;
@@ -24,11 +24,6 @@ impl<'a> Rows<'a> {
     /// The rows of `vectors` at `rows`.
     pub(super) fn new(vectors: &'a Array2<f32>, rows: &'a [usize]) -> Self {
         Self { vectors, rows }
-    }
-
-    /// Other rows of the same embeddings.
-    pub(super) fn at(&self, rows: &'a [usize]) -> Self {
-        Self::new(self.vectors, rows)
     }
 
     /// How many rows there are.
@@ -101,6 +96,19 @@ impl Scaling {
             place.assign(&self.apply(block).mapv(|v| v as f32));
         }
         scaled
+    }
+
+    /// The model that gives for scaled rows what `linear` gives for these as they are.
+    pub(super) fn scaled(&self, linear: &Linear) -> Linear {
+        let mut weights = linear.weights.clone();
+        for (mut row, deviation) in weights.rows_mut().into_iter().zip(&self.deviation) {
+            row *= *deviation;
+        }
+        Linear {
+            weights,
+            bias: &linear.bias + &self.mean.dot(&linear.weights),
+            scale: None,
+        }
     }
 
     fn apply(&self, block: Array2<f64>) -> Array2<f64> {

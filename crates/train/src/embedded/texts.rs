@@ -1,5 +1,8 @@
 //! Reads texts and their classes from a table.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use anyhow::{Result, bail, ensure};
 use model::is_missing;
 
@@ -15,11 +18,13 @@ pub(super) fn read(args: &TrainingOptions, experiment: &Experiment) -> Result<Ex
     let texts = data::read(&args.data_folder(), &args.input, experiment.delimiter)?;
     let (content, target) = texts.content_and_target(experiment, "text")?;
     let mut kept = Vec::new();
+    let none: Arc<str> = Arc::from("");
     let mut classes = Vec::new();
     for row in &texts.rows {
         let (text, class) = (row.field(content), row.field(target));
         if !text.is_empty() && !is_missing(class) {
-            kept.push((texts.place(row).to_string(), text.to_owned()));
+            let file = Arc::clone(texts.path(row).unwrap_or(&none));
+            kept.push((texts.place(row).to_string(), text.to_owned(), file));
             classes.push(class.to_owned());
         }
     }
@@ -43,10 +48,10 @@ pub(super) fn read(args: &TrainingOptions, experiment: &Experiment) -> Result<Ex
     let items = kept
         .into_iter()
         .zip(codes)
-        .map(|((name, text), code)| Example {
+        .map(|((name, text, file), code)| Example {
             name,
             code,
-            content: Content::Text(text),
+            content: Content::Text(text, file),
         });
     Ok(Examples {
         kind: Kind::Texts,
@@ -57,6 +62,7 @@ pub(super) fn read(args: &TrainingOptions, experiment: &Experiment) -> Result<Ex
         files: texts.inventory(),
         broken: Vec::new(),
         cut: 0,
+        known_before: BTreeSet::new(),
     })
 }
 

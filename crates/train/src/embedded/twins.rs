@@ -31,7 +31,7 @@ pub(super) fn groups(examples: &Examples, vectors: &Array2<f32>) -> Vec<usize> {
     for (index, item) in examples.items.iter().enumerate() {
         let digest = match &item.content {
             Content::File(_, digest) => *digest,
-            Content::Text(text) => Digest::of(text.as_bytes()),
+            Content::Text(text, _) => Digest::of(text.as_bytes()),
         };
         join(&mut roots, *first.entry(digest).or_insert(index), index);
     }

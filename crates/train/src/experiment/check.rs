@@ -2,7 +2,7 @@
 
 use model::Task;
 
-use super::{Experiment, Hyperparameters, Search};
+use super::{Experiment, HeadKind, Hyperparameters, Mode, Search};
 
 impl Experiment {
     /// Why a value is outside of its range, or does not go with another one.
@@ -34,6 +34,8 @@ impl Experiment {
                 "max_broken is {}, wants a share from 0 to 1 such as 0.05",
                 self.max_broken
             )
+        } else if let Err(problem) = self.check_mode() {
+            problem
         } else if let Err(problem) = self.search.check() {
             problem
         } else if self.backbone.is_some() && self.task == Some(Task::Regression) {
@@ -45,6 +47,30 @@ impl Experiment {
             return Ok(());
         };
         Err(problem)
+    }
+}
+
+impl Experiment {
+    fn check_mode(&self) -> Result<(), String> {
+        if !(0.0..=1.0).contains(&self.keep) {
+            return Err(format!(
+                "keep is {}, wants a share from 0 to 1 such as 0.1",
+                self.keep
+            ));
+        }
+        let problem = match &self.search.heads {
+            _ if self.mode == Mode::All => return Ok(()),
+            _ if self.backbone.is_none() => {
+                "mode is delta, which continues the head on a backbone; a table is learned anew \
+                 from all rows: leave out mode"
+            }
+            Some(heads) if heads.contains(&HeadKind::Mlp) => {
+                "mode is delta, which continues a linear head, and search.heads lists mlp: leave \
+                 out one of both"
+            }
+            _ => return Ok(()),
+        };
+        Err(problem.to_owned())
     }
 }
 
@@ -93,6 +119,10 @@ mod tests {
             "seed: -1",
             "task: clustering",
             "max_broken: 1.5",
+            "mode: delta",
+            "mode: delta\nbackbone: b\nsearch: {heads: [mlp]}",
+            "mode: some",
+            "keep: -0.1",
             "search: {l2: []}",
             "search: {l2: [0]}",
             "search: {folds: 1}",

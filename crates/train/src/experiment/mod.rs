@@ -38,6 +38,11 @@ pub struct Experiment {
     pub content: Option<String>,
     /// The share of pictures that may be broken, from 0 to 1.
     pub max_broken: f64,
+    /// Which data is learned from.
+    pub mode: Mode,
+    /// The share of the old examples that `mode: delta` learns from again, from 0 to
+    /// 1, against forgetting them.
+    pub keep: f64,
     /// What is tried.
     pub search: Search,
     /// How the model is fitted.
@@ -69,6 +74,16 @@ pub enum Labels {
     Prefix,
     /// A CSV file that lists the pictures.
     Csv,
+}
+
+/// Which data is learned from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// All of it, old and new together.
+    All,
+    /// What is new since the last model, which is continued.
+    Delta,
 }
 
 /// What is tried, for a table or for the head of a backbone; cross-validation
@@ -143,6 +158,8 @@ impl Default for Experiment {
             labels: None,
             content: None,
             max_broken: 0.05,
+            mode: Mode::All,
+            keep: 0.1,
             search: Search::default(),
             hyperparameters: Hyperparameters::default(),
         }

@@ -66,7 +66,7 @@ impl Rows {
     ) -> Result<(f64, trees::Curve), FitError> {
         let linear = match &self.targets {
             Targets::Classes(codes, _, classes) => {
-                softmax::fit(&self.scaled, codes, *classes, settings)?
+                softmax::fit(&self.scaled, codes, *classes, settings, None)?
                     .0
                     .scores(&unseen.scaled)
             }

@@ -56,7 +56,8 @@ pub(crate) fn fit(
     let (linear, convergence) = match &data.target {
         Target::Classes { labels, codes } => {
             let codes = select(codes, &split.training);
-            let (linear, convergence) = softmax::fit(&features, &codes, labels.len(), settings)?;
+            let (linear, convergence) =
+                softmax::fit(&features, &codes, labels.len(), settings, None)?;
             (linear, Some(convergence))
         }
         Target::Numbers(numbers) => (

@@ -44,7 +44,9 @@ impl Features for Array2<f64> {
     }
 }
 
-/// Fits a model of `classes` classes to features `[rows, features]`.
+/// Fits a model of `classes` classes to features `[rows, features]`. The penalty draws
+/// the weights towards 0, or weights and bias towards those of `prior`, which is
+/// where the solver starts.
 ///
 /// # Errors
 ///
@@ -54,6 +56,7 @@ pub(crate) fn fit(
     codes: &[usize],
     classes: usize,
     settings: &Hyperparameters,
+    prior: Option<&Linear>,
 ) -> Result<(Linear, Convergence), FitError> {
     let best = RefCell::default();
     let weights = row_weights(codes, classes, settings.class_weights);
@@ -63,9 +66,11 @@ pub(crate) fn fit(
         classes,
         penalty: settings.l2 / to_f64(codes.len()),
         weights,
+        prior: prior.map(params),
         best: &best,
     };
-    let start = vec![0.0; (features.width() + 1) * classes];
+    let size = (features.width() + 1) * classes;
+    let start = loss.prior.clone().unwrap_or_else(|| vec![0.0; size]);
     let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY)
         .with_tolerance_grad(settings.tolerance)
         .map_err(|e| FitError::Solver(e.to_string()))?;
@@ -101,6 +106,12 @@ pub(crate) fn fit(
     ))
 }
 
+/// Weights and bias one after the other.
+fn params(linear: &Linear) -> Vec<f64> {
+    let all = linear.weights.iter().chain(&linear.bias);
+    all.copied().collect()
+}
+
 /// What each row counts; the mean over all rows is 1.
 pub(crate) fn row_weights(codes: &[usize], classes: usize, rule: ClassWeights) -> Array1<f64> {
     if rule == ClassWeights::None {
@@ -129,6 +140,7 @@ struct Loss<'a> {
     classes: usize,
     penalty: f64,
     weights: Array1<f64>,
+    prior: Option<Vec<f64>>,
     best: &'a RefCell<Best>,
 }
 
@@ -163,13 +175,14 @@ impl Loss<'_> {
                 loss += weight * row_loss(row, *code);
             }
         });
-        let norm: f64 = weights.iter().map(|w| w * w).sum();
+        let pulls = self.pulls(params, weights.len());
+        let norm: f64 = pulls.map(|pull| pull * pull).sum();
         Ok(loss / to_f64(self.codes.len()) + 0.5 * self.penalty * norm)
     }
 
     fn gradient_at(&self, params: &[f64]) -> Result<Vec<f64>, ShapeError> {
         let (weights, bias) = self.parts(params)?;
-        let mut gradient = &weights * self.penalty;
+        let mut gradient = Array2::<f64>::zeros(weights.raw_dim());
         let mut of_bias = Array1::<f64>::zeros(self.classes);
         self.features.each_block(&mut |first, block| {
             let mut errors = block.dot(&weights) + bias;
@@ -184,7 +197,23 @@ impl Loss<'_> {
             gradient += &block.t().dot(&errors);
             of_bias += &errors.sum_axis(Axis(0));
         });
-        Ok(gradient.iter().copied().chain(of_bias).collect())
+        let mut all: Vec<f64> = gradient.iter().copied().chain(of_bias).collect();
+        let pulls = self.pulls(params, weights.len());
+        for (slope, pull) in all.iter_mut().zip(pulls) {
+            *slope += self.penalty * pull;
+        }
+        Ok(all)
+    }
+
+    /// How far each parameter is from where the penalty draws it; the bias, which
+    /// comes after so many weights, is drawn by a prior alone.
+    fn pulls<'p>(&'p self, params: &'p [f64], weights: usize) -> impl Iterator<Item = f64> + 'p {
+        let prior = self.prior.as_deref();
+        let drawn = prior.map_or(weights, <[f64]>::len);
+        let centre = prior.unwrap_or_default().iter().copied();
+        let centre = centre.chain(std::iter::repeat(0.0));
+        let params = params.iter().take(drawn);
+        params.zip(centre).map(|(param, centre)| param - centre)
     }
 
     /// Class and weight of each row from `first` on.

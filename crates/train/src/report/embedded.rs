@@ -134,7 +134,7 @@ fn mistakes(outcome: &Outcome<'_>) -> Markup {
 
 fn shown(item: &Example) -> Markup {
     match &item.content {
-        Content::Text(text) => html! { p { (short(text, 300)) } },
+        Content::Text(text, _) => html! { p { (short(text, 300)) } },
         Content::File(path, _) => {
             let bytes = fs::read(path).unwrap_or_default();
             let kind = match bytes.get(..4) {

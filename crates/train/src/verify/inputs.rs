@@ -61,6 +61,12 @@ impl Inputs {
             from.backbone.as_ref().map(digest),
             subject.backbone().as_ref().map(digest),
         );
+        let base = |base: &model::BaseModel| base.digest.to_string();
+        other(
+            "base digest",
+            from.base.as_ref().map(base),
+            subject.base().as_ref().map(base),
+        );
         let (was, is) = (Program::of(from), &here.program);
         other("program", Some(was.trained_by), Some(is.trained_by.clone()));
         other("revision", was.revision, is.revision.clone());

@@ -31,6 +31,14 @@ use crate::subject::{self, Subject};
 pub(crate) fn run(options: &VerifyOptions) -> Result<String> {
     let manifest = Package::open(&options.package)?.manifest;
     let recorded = recorded_settings(&manifest)?;
+    if let (Some(base), None) = (&manifest.provenance.base, &options.last_model) {
+        bail!(
+            "{} {} continues {}: name the package of that one with --last-model",
+            manifest.name,
+            manifest.version,
+            base.version
+        );
+    }
     let training = options.training(&manifest);
     let experiment = match options.config {
         Some(_) => subject::read_experiment(&training)?,

@@ -39,6 +39,11 @@ pub struct VerifyOptions {
     #[arg(long, value_name = "PATH")]
     pub config: Option<PathBuf>,
 
+    /// The package of the model that this one has continued, where it was trained with
+    /// `mode: delta`.
+    #[arg(long, env = "TRAIN_LAST_MODEL", value_name = "DIR")]
+    pub last_model: Option<PathBuf>,
+
     /// The folder that stands for /pfs, where the experiment names a backbone there.
     #[arg(long, env = "PFS_ROOT", value_name = "DIR", default_value = "/pfs")]
     pub pfs: PathBuf,
@@ -79,6 +84,7 @@ impl VerifyOptions {
             backbones: self.backbones.clone(),
             // What was kept before would not be made again.
             cache: None,
+            last_model: self.last_model.clone(),
             job_id: Some(manifest.version.clone()),
             pipeline: Some(from.pipeline.clone()),
             project: None,

@@ -10,6 +10,7 @@
 )]
 
 pub(crate) mod pictures;
+pub(crate) mod texts;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

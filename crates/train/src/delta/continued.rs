@@ -1,0 +1,128 @@
+//! From all examples to those that a continued model learns from, and the head that
+//! it starts with.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result, ensure};
+use backbone::Backbone;
+use ndarray::{Array1, Array2};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use super::Delta;
+use crate::embedded::Examples;
+use crate::experiment::Experiment;
+use crate::local::Linear;
+use crate::progress::step;
+use crate::run::counted;
+
+/// Leaves the new examples and a share of the old ones of each class; the classes of
+/// the model that is continued stay known.
+///
+/// # Errors
+///
+/// When that model stands on another backbone, or tells something else.
+pub(crate) fn narrow(
+    examples: &mut Examples,
+    delta: &Delta,
+    experiment: &Experiment,
+    backbone: &Backbone,
+) -> Result<()> {
+    let last = &delta.last.manifest;
+    let same = last.provenance.backbone.as_ref();
+    ensure!(
+        same.is_some_and(|origin| origin.digest == backbone.digest),
+        "the last model, {}, does not stand on the backbone {}: learn anew with mode: all",
+        last.version,
+        backbone.description.name
+    );
+    let (new, old): (Vec<usize>, Vec<usize>) = (0..examples.items.len()).partition(|index| {
+        examples
+            .items
+            .get(*index)
+            .is_some_and(|item| delta.is_new(item.file()))
+    });
+    ensure!(
+        !new.is_empty(),
+        "the new files have no {} with a class",
+        examples.kind.noun()
+    );
+    let kept = sample(examples, &old, experiment);
+    let noun = examples.kind.noun();
+    step(format_args!(
+        "learning from {}, and again from {} of {} old ones",
+        counted(new.len(), &format!("new {noun}")),
+        kept.len(),
+        old.len()
+    ));
+    let wanted: BTreeSet<usize> = new.into_iter().chain(kept).collect();
+    let mut index = 0..;
+    examples
+        .items
+        .retain(|_| index.next().is_some_and(|index| wanted.contains(&index)));
+    examples.know(&last.labels);
+    Ok(())
+}
+
+/// The given share of the old examples of each class, rounded up.
+fn sample(examples: &Examples, old: &[usize], experiment: &Experiment) -> Vec<usize> {
+    let mut classes: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for index in old {
+        if let Some(item) = examples.items.get(*index) {
+            classes.entry(item.code).or_default().push(*index);
+        }
+    }
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(experiment.seed);
+    let mut kept = Vec::new();
+    for mut members in classes.into_values() {
+        members.shuffle(&mut random);
+        let count = (members.len() as f64 * experiment.keep).ceil() as usize;
+        kept.extend(members.into_iter().take(count));
+    }
+    kept
+}
+
+impl Delta {
+    fn is_new(&self, file: &str) -> bool {
+        self.new.contains(file)
+    }
+
+    /// The head of the model that is continued, for these classes; what it does not
+    /// know of has weights of 0.
+    ///
+    /// # Errors
+    ///
+    /// When it has no linear head.
+    pub(crate) fn head(&self, labels: &[String], width: usize) -> Result<Linear> {
+        let last = &self.last.manifest;
+        let layers = backbone::head_of(&self.last.graph)
+            .with_context(|| format!("cannot continue {}", last.version))?;
+        let [(weights, bias)] = &layers[..] else {
+            anyhow::bail!(
+                "the head of the last model, {}, has a hidden layer, and only a linear one can be \
+                 continued: learn anew with mode: all and search.heads: [linear]",
+                last.version
+            );
+        };
+        let shape = (width, last.labels.len());
+        let weights = Array2::from_shape_vec(shape, weights.clone())
+            .context("the head of the last model has another shape")?;
+        let mut head = Linear {
+            weights: Array2::zeros((width, labels.len())),
+            bias: Array1::zeros(labels.len()),
+            scale: None,
+        };
+        for ((label, column), bias) in last.labels.iter().zip(weights.columns()).zip(bias) {
+            if let Ok(code) = labels.binary_search(label) {
+                head.weights
+                    .column_mut(code)
+                    .assign(&column.mapv(f64::from));
+                if let Some(place) = head.bias.get_mut(code) {
+                    *place = f64::from(*bias);
+                }
+            }
+        }
+        Ok(head)
+    }
+}

@@ -1,0 +1,36 @@
+//! The last successful model, as its package holds it.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use model::{DATA_FILE, Inventory, Manifest, Package};
+
+/// What is needed of a model to continue it.
+pub(super) struct Last {
+    pub(super) manifest: Manifest,
+    /// The ONNX graph.
+    pub(super) graph: Vec<u8>,
+    /// The data files of its commit.
+    pub(super) inventory: Inventory,
+}
+
+impl Last {
+    /// Opens the package in `folder`; none where there is no such folder.
+    pub(super) fn open(folder: &Path) -> Result<Option<Self>> {
+        if !folder.exists() {
+            return Ok(None);
+        }
+        let package = Package::open(folder).context("cannot continue the last model")?;
+        let manifest = package.manifest;
+        let inventory = if manifest.files.contains_key(DATA_FILE) {
+            Inventory::read(&folder.join(DATA_FILE))?
+        } else {
+            Inventory(manifest.provenance.data.clone())
+        };
+        Ok(Some(Self {
+            graph: package.graph,
+            manifest,
+            inventory,
+        }))
+    }
+}

@@ -1,0 +1,82 @@
+//! `mode: delta`: a model continues the last successful one with what is new.
+//!
+//! 1. The last model is found ([`Last`]): in a folder, or in the output of this
+//!    pipeline as Pachyderm tells it.
+//! 2. What is new since the data commit of that model is found: as Pachyderm tells
+//!    it, or else by the digests that the model's package lists.
+//! 3. [`continued`] leaves the new examples and a share of the old ones.
+
+mod continued;
+mod last;
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail};
+use model::{BaseModel, Inventory};
+
+pub(crate) use self::continued::narrow;
+use self::last::Last;
+use crate::TrainingOptions;
+use crate::progress::{step, warn};
+use crate::run::counted;
+
+/// The model that is continued, and what is new since.
+pub(crate) struct Delta {
+    last: Last,
+    /// Files that are new or have changed, by path below the data folder.
+    new: BTreeSet<String>,
+}
+
+impl Delta {
+    /// What is to be continued with `data`; none where there is no model yet, or
+    /// nothing is new.
+    ///
+    /// # Errors
+    ///
+    /// When nothing tells what the last model is, or it is not whole.
+    pub(crate) fn find(options: &TrainingOptions, data: &Inventory) -> Result<Option<Self>> {
+        let folder = options.last_model.as_deref();
+        let Some(folder) = folder.filter(|path| !path.as_os_str().is_empty()) else {
+            bail!(
+                "mode is delta, and nothing tells the last model: name the folder of its package \
+                 with --last-model"
+            );
+        };
+        let Some(last) = Last::open(&options.below_pfs(folder))? else {
+            step(format_args!(
+                "there is no last model in {}: learning from all data",
+                folder.display()
+            ));
+            return Ok(None);
+        };
+        let found = last.inventory.differences(data);
+        let new: BTreeSet<String> = found.added.into_iter().chain(found.changed).collect();
+        let version = &last.manifest.version;
+        if !found.missing.is_empty() {
+            warn(&format!(
+                "{} that {version} was trained on are gone; it has not forgotten them, as mode: \
+                 all would",
+                counted(found.missing.len(), "file")
+            ));
+        }
+        if new.is_empty() {
+            step(format_args!(
+                "no file is new since {version}: learning from all data"
+            ));
+            return Ok(None);
+        }
+        step(format_args!(
+            "{} new since {version}, which is continued",
+            counted(new.len(), "file")
+        ));
+        Ok(Some(Self { last, new }))
+    }
+
+    /// The model that is continued, as provenance names it.
+    pub(crate) fn base(&self) -> BaseModel {
+        BaseModel {
+            version: self.last.manifest.version.clone(),
+            digest: self.last.manifest.digest,
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! `mode: delta`: a second commit continues the last model with what is new in it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
+
+mod common;
+
+use std::fs;
+use std::process::Command;
+
+use common::pictures::{colours, png};
+use common::{Pfs, VERSION, texts};
+use model::{Package, Preprocessing, Session, Tensor};
+
+const CONFIG: [&str; 2] = ["--config", "/pfs/experiment.yaml"];
+const SETTINGS: &str = "backbone: /pfs/backbone\nmode: delta\nkeep: 0.2\nsearch: {folds: 3}\n";
+const LAST: [&str; 2] = ["--last-model", "/pfs/last"];
+
+/// Thirty pictures, red and blue, and the settings of a delta.
+fn first(settings: &str) -> Pfs {
+    colours(|class, number| format!("{class}/{number}.png")).file("experiment.yaml", settings)
+}
+
+/// Makes the published model the last one, and adds ten green pictures.
+fn then_green(pfs: Pfs) -> Pfs {
+    fs::rename(pfs.out().join("model"), pfs.path().join("last")).unwrap();
+    fs::remove_file(pfs.out().join("model-info.yaml")).unwrap();
+    green(pfs)
+}
+
+fn green(mut pfs: Pfs) -> Pfs {
+    for number in 0..10_u8 {
+        let picture = png([number * 4, 200, 30 + number], number);
+        pfs = pfs.file(&format!("data/green/{number}.png"), picture);
+    }
+    pfs
+}
+
+/// The class that the model gives a picture of one colour.
+fn class(package: &Package, colour: [u8; 3]) -> String {
+    let manifest = &package.manifest;
+    let Preprocessing::Image(image) = &manifest.preprocessing else {
+        panic!("{:?}", manifest.preprocessing)
+    };
+    let session =
+        Session::open(package.graph.clone(), &manifest.inputs, &manifest.outputs).unwrap();
+    let mut values = Vec::new();
+    image.encode(&png(colour, 0), &mut values).unwrap();
+    let shape = vec![1, 3, image.height as usize, image.width as usize];
+    let scores = session
+        .run(Tensor { shape, values })
+        .unwrap()
+        .remove(0)
+        .values;
+    let best = (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b]));
+    manifest.labels[best.unwrap()].clone()
+}
+
+#[test]
+fn a_new_class_is_learned_and_the_old_ones_are_not_forgotten() {
+    let pfs = first(SETTINGS);
+    let (_, err) = pfs.train(&[&CONFIG[..], &LAST].concat());
+    assert!(err.contains("there is no last model in /pfs/last"), "{err}");
+    assert_eq!(pfs.metrics()["training_rows"], 24);
+    let before = pfs.package().manifest;
+    assert_eq!(before.provenance.base, None);
+
+    let pfs = then_green(pfs);
+    let (_, err) = pfs.train(&[&CONFIG[..], &LAST].concat());
+    assert!(
+        err.contains(&format!("10 files new since {VERSION}")),
+        "{err}"
+    );
+    assert!(
+        err.contains("10 new pictures, and again from 6 of 30 old ones"),
+        "{err}"
+    );
+    assert!(err.contains("embedded 16 pictures"), "{err}");
+    let package = pfs.package();
+    assert_eq!(package.manifest.labels, ["blue", "green", "red"]);
+    for (colour, expected) in [
+        ([190, 40, 5], "red"),
+        ([30, 30, 210], "blue"),
+        ([20, 200, 35], "green"),
+    ] {
+        assert_eq!(class(&package, colour), expected);
+    }
+    let provenance = package.manifest.provenance;
+    let base = provenance.base.as_ref().unwrap();
+    assert_eq!(
+        (&base.version, base.digest),
+        (&before.version, before.digest)
+    );
+    // The list is of the whole commit: the next delta starts from there.
+    assert_eq!(provenance.data_file_count(), 40);
+}
+
+#[test]
+fn a_delta_is_made_again_with_the_model_that_it_continues() {
+    let pfs = first(SETTINGS);
+    pfs.train(&[&CONFIG[..], &LAST].concat());
+    let pfs = then_green(pfs);
+    pfs.train(&[&CONFIG[..], &LAST].concat());
+    let verify = |more: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_train"))
+            .arg("verify")
+            .arg(pfs.out().join("model"))
+            .args(["--pfs".as_ref(), pfs.path().as_os_str()])
+            .args(["--data", "/pfs/data"])
+            .args(more)
+            .env_clear()
+            .output()
+            .unwrap();
+        (output.status.code(), texts(&output))
+    };
+    let (status, said) = verify(&LAST);
+    assert_eq!(status, Some(0), "{said:?}");
+    let (status, said) = verify(&[]);
+    assert_eq!(status, Some(1));
+    assert!(
+        said.1
+            .contains("name the package of that one with --last-model"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn where_nothing_is_new_everything_is_learned() {
+    let pfs = first(SETTINGS);
+    pfs.train(&CONFIG.iter().chain(&LAST).copied().collect::<Vec<_>>());
+    fs::rename(pfs.out().join("model"), pfs.path().join("last")).unwrap();
+    fs::remove_file(pfs.out().join("model-info.yaml")).unwrap();
+    let (_, err) = pfs.train(&[&CONFIG[..], &LAST].concat());
+    assert!(
+        err.contains(&format!("no file is new since {VERSION}")),
+        "{err}"
+    );
+    assert_eq!(pfs.metrics()["training_rows"], 24);
+}
+
+#[test]
+fn what_cannot_be_continued_is_refused() {
+    let with = [&CONFIG[..], &LAST].concat();
+    let untold = first(SETTINGS).refused(&CONFIG);
+    assert!(untold.contains("with --last-model"), "{untold}");
+    let table = Pfs::iris().file("experiment.yaml", "mode: delta\n");
+    assert!(table.refused(&with).contains("a table is learned anew"));
+    let mlp = first("backbone: /pfs/backbone\nmode: delta\nsearch: {heads: [mlp]}\n");
+    assert!(mlp.refused(&with).contains("continues a linear head"));
+    let hidden = first("backbone: /pfs/backbone\nsearch: {folds: 3, heads: [mlp]}\n");
+    hidden.train(&CONFIG);
+    let hidden = then_green(hidden).file("experiment.yaml", SETTINGS);
+    let error = hidden.refused(&with);
+    assert!(error.contains("has a hidden layer"), "{error}");
+    let other = first(SETTINGS);
+    other.train(&with);
+    let other = then_green(other);
+    let description = other.path().join("backbone/backbone.json");
+    let text = fs::read_to_string(&description).unwrap();
+    fs::write(&description, text.replace("CC0-1.0", "MIT")).unwrap();
+    let error = other.refused(&with);
+    assert!(
+        error.contains("does not stand on the backbone means"),
+        "{error}"
+    );
+}

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use model::Lane;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
@@ -12,7 +11,7 @@ use crate::events::Events;
 use crate::lanes;
 use crate::metrics::Metrics;
 use crate::models::{Models, Unit};
-use crate::predict::{Pool, guarded};
+use crate::predict::{Answered, Pool, Step, at_once};
 use crate::problem::Problem;
 use crate::seldon;
 
@@ -150,12 +149,12 @@ impl App {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        self.pool.run(move |_| work()).await.map_err(Problem::from)
+        let step = move || Ok(Step::Done(0, work()));
+        self.pool.ask(None, step).await?.outcome
     }
 
-    /// Does `work` with `unit`, which gives the number of rows predicted and the
-    /// answer, for a request of `size` bytes: at once where such requests are known
-    /// to cost little, else on a compute thread.
+    /// Answers a request of `size` bytes to `unit`, whose first step is `work`: at once
+    /// where such requests are known to cost little, else on a compute thread.
     ///
     /// # Errors
     ///
@@ -168,30 +167,33 @@ impl App {
     ) -> Result<T, Problem>
     where
         T: Send + 'static,
-        F: FnOnce(&Unit, &Lane) -> Result<(usize, T), Problem> + Send + 'static,
+        F: FnOnce(&Unit) -> Result<Step<T>, Problem> + Send + 'static,
     {
+        let since = Instant::now();
         let is_cheap = unit.cost().is_low(size);
-        let work = move |lane: &Lane| {
-            let start = Instant::now();
-            let outcome = work(&unit, lane);
-            unit.cost().add(size, start.elapsed());
-            outcome
+        let asked = Arc::clone(&unit);
+        let work = move || work(&asked);
+        let answered = match is_cheap.then(lanes::own).flatten() {
+            Some(lane) => at_once(&lane, unit.predictor().map(Arc::as_ref), work),
+            None => self.pool.ask(unit.predictor().map(Arc::clone), work).await,
         };
-        let outcome = match is_cheap.then(lanes::own).flatten() {
-            Some(lane) => guarded(|| work(&lane)),
-            None => self.pool.run(work).await,
-        };
-        match outcome.map_err(Problem::from).flatten() {
-            Ok((rows, answer)) => {
-                self.metrics.predicted(rows);
-                Ok(answer)
-            }
-            Err(problem) => {
-                if let Problem::Internal(text) = &problem {
-                    tracing::error!(error = text, "prediction failed");
-                }
-                Err(problem)
-            }
+        let Answered {
+            outcome,
+            rows,
+            time,
+            run,
+        } = answered?;
+        if let Some(run) = run {
+            let (wait, requests) = (run.start - since, run.requests);
+            tracing::debug!(model = unit.name(), ?wait, run = ?run.time, requests, "predicted");
         }
+        if let Some(time) = time {
+            unit.cost().add(size, time);
+        }
+        self.metrics.predicted(rows);
+        if let Err(Problem::Internal(text)) = &outcome {
+            tracing::error!(error = text, "prediction failed");
+        }
+        outcome
     }
 }

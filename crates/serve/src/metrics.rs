@@ -8,10 +8,12 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+mod joins;
 mod model;
 mod monitor;
 
 use crate::models::Entry;
+pub(crate) use joins::{JoinSeries, Joins};
 use model::ModelMetrics;
 pub(crate) use model::{MetricKind, ModelMetric};
 pub(crate) use monitor::{MonitorSeries, Watched};
@@ -40,6 +42,7 @@ pub(crate) struct Metrics {
     reward: GaugeVec,
     of_model: ModelMetrics,
     monitor: MonitorSeries,
+    joins: JoinSeries,
     lost: IntCounter,
 }
 
@@ -91,6 +94,7 @@ impl Metrics {
         Ok(Self {
             lost,
             monitor: MonitorSeries::register(&registry)?,
+            joins: JoinSeries::register(&registry)?,
             registry,
             requests,
             seconds,
@@ -112,6 +116,11 @@ impl Metrics {
     /// Where monitors count.
     pub(crate) fn monitor(&self) -> MonitorSeries {
         self.monitor.clone()
+    }
+
+    /// Where runs are counted.
+    pub(crate) fn joins(&self) -> JoinSeries {
+        self.joins.clone()
     }
 
     /// Counts one answered request.

@@ -117,10 +117,18 @@ fn free_port() -> u16 {
 
 /// The conformance model of this workspace.
 pub(crate) fn serve() -> Server {
+    own(&["--echo"])
+}
+
+/// The server of this workspace with these `flags`.
+pub(crate) fn own(flags: &[&str]) -> Server {
     let ports = [free_port(), free_port()];
     let [http, grpc] = ports.map(|port| port.to_string());
     let mut command = Command::new(env!("CARGO_BIN_EXE_serve"));
-    command.env_clear().args(["--echo", "--host", "127.0.0.1"]);
+    command
+        .env_clear()
+        .args(flags)
+        .args(["--host", "127.0.0.1"]);
     command.args(["--http-port", &http, "--grpc-port", &grpc]);
     command.args(["--metrics-port", "0", "--drain-delay", "0"]);
     Server::start(&mut command, ports, None)

@@ -2,26 +2,78 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use model::MANIFEST_FILE;
 use serde::Deserialize;
 
-/// Names the model of the folder that it stands in, and of those below: how the
-/// agent of Seldon Core 2 renames what it has downloaded.
+use crate::predict::Conditions;
+
+/// Settings of the models in its folder and in those below, as MLServer reads them;
+/// the agent of Seldon Core 2 renames by it what it has downloaded.
 const SETTINGS_FILE: &str = "model-settings.json";
 /// Folders below the root that are looked into: model, version, package.
 const DEPTH: usize = 3;
 
 /// A package that lies somewhere, loadable or not.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Found {
     /// Where it lies.
     pub(super) folder: PathBuf,
-    /// The name that it is given from outside.
-    pub(super) name: Option<String>,
+    /// What is set for it from outside.
+    pub(super) settings: Settings,
     /// Tells one content of the folder from another.
     pub(super) stamp: Stamp,
+}
+
+/// What may be set for a model beside its package.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(super) struct Settings {
+    /// Its name.
+    #[serde(default)]
+    pub(super) name: Option<String>,
+    /// The size of its batches.
+    #[serde(default)]
+    max_batch_size: Option<usize>,
+    /// How long a request may wait for others, in seconds.
+    #[serde(default)]
+    max_batch_time: Option<f64>,
+}
+
+impl Settings {
+    /// Those in `folder`; none where the file is not there, and none, with a line in
+    /// the log, where it cannot be read.
+    pub(super) fn read(folder: &Path) -> Self {
+        let path = folder.join(SETTINGS_FILE);
+        let Ok(text) = fs::read(&path) else {
+            return Self::default();
+        };
+        serde_json::from_slice(&text).unwrap_or_else(|error| {
+            let (file, error) = (path.display().to_string(), error.to_string());
+            tracing::warn!(file, error, "settings of a model are not used");
+            Self::default()
+        })
+    }
+
+    /// These, and those of a folder above where they say nothing.
+    fn or(self, above: &Self) -> Self {
+        let name = self.name.filter(|name| !name.is_empty());
+        Self {
+            name: name.or_else(|| above.name.clone()),
+            max_batch_size: self.max_batch_size.or(above.max_batch_size),
+            max_batch_time: self.max_batch_time.or(above.max_batch_time),
+        }
+    }
+
+    /// `conditions` as far as the settings do not say otherwise.
+    pub(super) fn over(&self, conditions: &Conditions) -> Conditions {
+        let mut conditions = conditions.clone();
+        let batching = &mut conditions.batching;
+        batching.size = self.max_batch_size.unwrap_or(batching.size);
+        let delay = self.max_batch_time.map(Duration::try_from_secs_f64);
+        batching.delay = delay.and_then(Result::ok).unwrap_or(batching.delay);
+        conditions
+    }
 }
 
 /// Name, size in bytes and time of change of each file of a folder.
@@ -30,10 +82,10 @@ pub(super) struct Stamp(Vec<(String, u64, Option<SystemTime>)>);
 
 impl Found {
     /// What lies in `folder`.
-    pub(super) fn at(folder: &Path, name: Option<String>) -> Self {
+    pub(super) fn at(folder: &Path, settings: Settings) -> Self {
         Self {
             folder: folder.to_owned(),
-            name,
+            settings,
             stamp: Stamp::of(folder),
         }
     }
@@ -49,7 +101,7 @@ impl Found {
             let text = fs::read(self.folder.join(MANIFEST_FILE)).ok()?;
             serde_json::from_slice::<Described>(&text).ok()
         };
-        let given = self.name.clone();
+        let given = self.settings.name.clone();
         given.or_else(|| described().map(|described| described.name))
     }
 }
@@ -83,14 +135,14 @@ pub(super) fn is_package(folder: &Path) -> bool {
 /// value, and before other names.
 pub(super) fn scan(root: &Path) -> Vec<Found> {
     let mut found = Vec::new();
-    descend(root, None, DEPTH, &mut found);
+    descend(root, &Settings::default(), DEPTH, &mut found);
     found
 }
 
-fn descend(folder: &Path, name: Option<String>, depth: usize, found: &mut Vec<Found>) {
-    let name = given_name(folder).or(name);
+fn descend(folder: &Path, above: &Settings, depth: usize, found: &mut Vec<Found>) {
+    let settings = Settings::read(folder).or(above);
     if is_package(folder) {
-        found.push(Found::at(folder, name));
+        found.push(Found::at(folder, settings));
         return;
     }
     if depth == 0 {
@@ -103,18 +155,8 @@ fn descend(folder: &Path, name: Option<String>, depth: usize, found: &mut Vec<Fo
         .collect();
     folders.sort_by_cached_key(|path| order(path));
     for below in folders {
-        descend(&below, name.clone(), depth - 1, found);
+        descend(&below, &settings, depth - 1, found);
     }
-}
-
-fn given_name(folder: &Path) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Settings {
-        name: String,
-    }
-    let text = fs::read(folder.join(SETTINGS_FILE)).ok()?;
-    let settings: Settings = serde_json::from_slice(&text).ok()?;
-    Some(settings.name).filter(|name| !name.is_empty())
 }
 
 fn is_hidden(path: &Path) -> bool {
@@ -161,9 +203,9 @@ mod tests {
     fn a_change_of_any_file_changes_the_stamp() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join(MANIFEST_FILE), "1").unwrap();
-        let before = Found::at(root.path(), None);
-        assert_eq!(before, Found::at(root.path(), None));
+        let before = Found::at(root.path(), Settings::default());
+        assert_eq!(before, Found::at(root.path(), Settings::default()));
         fs::write(root.path().join("model.onnx"), "2").unwrap();
-        assert_ne!(before, Found::at(root.path(), None));
+        assert_ne!(before, Found::at(root.path(), Settings::default()));
     }
 }

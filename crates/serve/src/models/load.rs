@@ -8,10 +8,9 @@ use anyhow::{Result, ensure};
 use model::{Digest, PackageError};
 
 use super::catalog::{Chosen, Entry, State};
-use super::folder::{Found, is_package, scan};
+use super::folder::{Found, Settings, is_package, scan};
 use super::unit::{Model, Unit};
-use crate::monitor::Watch;
-use crate::predict::{LoadError, Predictor};
+use crate::predict::{Conditions, LoadError, Predictor};
 use crate::registry::Registered;
 use crate::seldon::Overrides;
 
@@ -57,8 +56,9 @@ impl Source {
                 return found;
             }
         }
-        let name = self.registered.as_ref().map(|found| found.model.clone());
-        vec![Found::at(&self.root, name)]
+        let mut found = Found::at(&self.root, Settings::read(&self.root));
+        found.settings.name = self.registered.as_ref().map(|found| found.model.clone());
+        vec![found]
     }
 
     /// Whether the root is the one package itself.
@@ -66,13 +66,14 @@ impl Source {
         !self.is_repository && found.folder == self.root
     }
 
-    /// Loads a package, predicts once with it, and watches its requests.
+    /// Loads a package, predicts once with it, and serves it under `conditions` and
+    /// its own settings.
     ///
     /// # Errors
     ///
     /// When it is damaged, cannot be served, or is not what the deployment asks
     /// for.
-    pub(super) fn load(&self, found: &Found, watch: &Watch) -> Result<Unit> {
+    pub(super) fn load(&self, found: &Found, conditions: &Conditions) -> Result<Unit> {
         let folder = &found.folder;
         let sole = self.is_sole(found);
         ensure!(
@@ -81,9 +82,10 @@ impl Source {
              give the folder of one as --model",
             self.root.display()
         );
-        let loaded = Predictor::load(folder, self.digest, watch);
+        let conditions = found.settings.over(conditions);
+        let loaded = Predictor::load(folder, self.digest, &conditions);
         let mut predictor = loaded.map_err(|error| self.explained(error))?;
-        if let Some(name) = &found.name {
+        if let Some(name) = &found.settings.name {
             predictor.name.clone_from(name);
         }
         let mut notes = BTreeMap::new();

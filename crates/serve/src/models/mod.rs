@@ -15,9 +15,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use anyhow::Result;
 
-use crate::monitor::Watch;
+use crate::predict::Conditions;
 use crate::problem::Problem;
-use folder::{Found, Stamp};
+use folder::{Found, Settings, Stamp};
 
 pub(crate) use catalog::{Catalog, Chosen, Entry, State};
 pub(crate) use cost::Cost;
@@ -27,9 +27,9 @@ pub(crate) use unit::{Echo, Unit};
 /// The models of the server.
 #[derive(Debug)]
 pub(crate) struct Models {
-    /// With how its models are watched. Not set during the start, nor with the
+    /// With how its models are served. Not set during the start, nor with the
     /// conformance model.
-    source: OnceLock<(Source, Watch)>,
+    source: OnceLock<(Source, Conditions)>,
     /// The container's name, by which the model is also known.
     alias: Option<String>,
     /// `None` until the start is over.
@@ -51,7 +51,7 @@ impl Models {
 
     /// The conformance model alone, which is ready at once.
     pub(crate) fn echo(alias: Option<String>, echo: Echo) -> Self {
-        let found = Found::at(Path::new(""), None);
+        let found = Found::at(Path::new(""), Settings::default());
         let models = Self::new(alias);
         models.replace(vec![Entry::ready(&found, Unit::Echo(echo))]);
         models
@@ -87,18 +87,18 @@ impl Models {
     }
 
     /// Ends the start with the packages that are at `source`, if they are to be
-    /// loaded now; their requests are watched.
+    /// loaded now; they are served under `conditions`.
     ///
     /// # Errors
     ///
     /// When the only package cannot be served; of several, those that cannot are
     /// told in the log and in the index.
-    pub(crate) fn open(&self, source: Source, watch: Watch, load: bool) -> Result<()> {
-        let (source, watch) = self.source.get_or_init(|| (source, watch));
+    pub(crate) fn open(&self, source: Source, conditions: Conditions, load: bool) -> Result<()> {
+        let (source, conditions) = self.source.get_or_init(|| (source, conditions));
         let _turn = self.turn();
         let mut entries = Vec::new();
         for found in load.then(|| source.found()).into_iter().flatten() {
-            match source.load(&found, watch) {
+            match source.load(&found, conditions) {
                 Ok(unit) => entries.push(Entry::ready(&found, unit)),
                 Err(error) if source.is_sole(&found) || source.digest.is_some() => {
                     return Err(error);
@@ -205,13 +205,13 @@ impl Models {
     /// Loads `all` and puts them in their places in the `order` of what was found;
     /// gives the last that failed.
     fn refresh(&self, all: &[Found], order: &[Found]) -> Option<anyhow::Error> {
-        let (source, watch) = self.source.get()?;
+        let (source, conditions) = self.source.get()?;
         let catalog = self.catalog().ok()?;
         let mut entries = catalog.entries.clone();
         let mut failure = None;
         for found in all {
             let before = catalog.of(&found.folder);
-            let entry = match source.load(found, watch) {
+            let entry = match source.load(found, conditions) {
                 Ok(unit) => {
                     let (model, version, digest) = (unit.name(), unit.version(), unit.digest());
                     tracing::info!(model, version, digest, "loaded");

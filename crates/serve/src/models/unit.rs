@@ -91,7 +91,7 @@ impl Unit {
     }
 
     /// What predicts, in a package.
-    pub(crate) fn predictor(&self) -> Option<&Predictor> {
+    pub(crate) fn predictor(&self) -> Option<&Arc<Predictor>> {
         match self {
             Self::Echo(_) => None,
             Self::Package(model) => Some(&model.predictor),

@@ -18,56 +18,56 @@ pub(crate) use metadata::Signature;
 pub(crate) use routes::{problem, router};
 pub(crate) use rpc::{SERVICE, service};
 
-use model::Lane;
-
 use crate::models::Unit;
+use crate::predict::{Prediction, Predictor, Step};
 use crate::problem::Problem;
 use extension::Body;
 use reply::Reply;
 use request::InferRequest;
 
-/// Answers the inference request in a body, whose JSON has the `length` of the
-/// header `Inference-Header-Content-Length`. It stands on a compute thread from
-/// the bytes of the body to the bytes of the reply.
+/// Reads the inference request in a body, whose JSON has the `length` of the header
+/// `Inference-Header-Content-Length`.
 pub(crate) fn answer(
     unit: &Unit,
-    lane: &Lane,
     body: &[u8],
     length: Option<usize>,
-) -> Result<(usize, Body), Problem> {
+) -> Result<Step<Body>, Problem> {
     let request = extension::read(unit.signature(), body, length)?;
-    infer(unit, lane, &request, |reply| {
-        extension::write(reply, &request)
-    })
+    infer(unit, request, extension::write)
 }
 
 /// Answers `request` in the form that `write` gives the reply.
-fn infer<T>(
+fn infer<T: 'static>(
     unit: &Unit,
-    lane: &Lane,
-    request: &InferRequest<'_>,
-    write: impl FnOnce(&Reply<'_>) -> Result<T, Problem>,
-) -> Result<(usize, T), Problem> {
+    request: InferRequest<'_>,
+    write: impl FnOnce(&Reply<'_>, &InferRequest<'_>) -> Result<T, Problem> + Send + 'static,
+) -> Result<Step<T>, Problem> {
     request::check_parameters(request.parameters.as_ref())?;
-    let reply = |outputs, outlier| Reply {
-        model_name: unit.name(),
-        model_version: unit.version(),
-        id: request.id.as_deref(),
-        outlier,
-        outputs,
-    };
-    match unit {
-        Unit::Package(model) => {
-            let predictor = &model.predictor;
-            let chosen = reply::chosen(predictor, request.outputs.as_deref())?;
-            let features = inputs::features(predictor, &request.inputs)?;
-            let prediction = predictor.predict(lane, features)?;
-            let outputs = reply::tensors(predictor, &prediction, &chosen);
-            Ok((prediction.rows, write(&reply(outputs, prediction.outlier))?))
-        }
+    let model = match unit {
+        Unit::Package(model) => model,
         Unit::Echo(_) => {
-            let outputs = echo::outputs(request)?;
-            Ok((1, write(&reply(outputs, None))?))
+            let reply = Reply {
+                model_name: unit.name(),
+                model_version: unit.version(),
+                id: request.id.as_deref(),
+                outlier: None,
+                outputs: echo::outputs(&request)?,
+            };
+            return Ok(Step::Done(1, write(&reply, &request)?));
         }
-    }
+    };
+    let chosen = reply::chosen(&model.predictor, request.outputs.as_deref())?;
+    let features = inputs::features(&model.predictor, &request.inputs)?;
+    let request = request.without_inputs();
+    let finish = move |predictor: &Predictor, prediction: Prediction| {
+        let reply = Reply {
+            model_name: &predictor.name,
+            model_version: &predictor.version,
+            id: request.id.as_deref(),
+            outlier: prediction.outlier,
+            outputs: reply::tensors(predictor, &prediction, &chosen),
+        };
+        write(&reply, &request)
+    };
+    Ok(Step::Ask(features, Box::new(finish)))
 }

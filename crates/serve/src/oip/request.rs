@@ -73,6 +73,18 @@ impl<'a> InferRequest<'a> {
     }
 }
 
+impl InferRequest<'_> {
+    /// What the reply depends on.
+    pub(super) fn without_inputs(self) -> InferRequest<'static> {
+        InferRequest {
+            id: self.id,
+            parameters: self.parameters,
+            inputs: Vec::new(),
+            outputs: self.outputs,
+        }
+    }
+}
+
 impl<'a> Input<'a> {
     /// An input whose data are still to come.
     pub(super) fn new(name: String, datatype: String, shape: Vec<usize>) -> Self {

@@ -125,10 +125,8 @@ async fn inference(
     });
     let length = length.transpose()?;
     let size = body.len();
-    app.compute(unit, size, move |unit, lane| {
-        answer(unit, lane, &body, length)
-    })
-    .await
+    app.compute(unit, size, move |unit| answer(unit, &body, length))
+        .await
 }
 
 fn respond(body: Body) -> Response {

@@ -94,10 +94,10 @@ impl GrpcInferenceService for Door {
         let unit = self.0.models.find(&message.model_name, version);
         let unit = unit.map_err(|e| status(&e))?;
         let size = message.encoded_len();
-        let answer = self.0.compute(unit, size, move |unit, lane| {
+        let answer = self.0.compute(unit, size, move |unit| {
             let request = convert::request(&message)?;
             let raw = !message.raw_input_contents.is_empty();
-            super::infer(unit, lane, &request, |reply| convert::response(reply, raw))
+            super::infer(unit, request, move |reply, _| convert::response(reply, raw))
         });
         answer.await.map(Response::new).map_err(|e| status(&e))
     }

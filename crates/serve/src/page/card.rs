@@ -71,7 +71,7 @@ fn card(unit: &Arc<Unit>) -> Card<'_> {
         name: unit.name(),
         version: unit.version(),
         digest: unit.digest(),
-        takes: predictor.map_or(Input::Tensors, input),
+        takes: predictor.map_or(Input::Tensors, |predictor| input(predictor)),
         task: predictor.map(|predictor| predictor.task),
         target: predictor.map(|predictor| predictor.target.as_str()),
         labels: predictor.map_or(&[], |predictor| &predictor.labels),

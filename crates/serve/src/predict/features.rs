@@ -14,7 +14,7 @@ pub(crate) enum Features {
 }
 
 /// A picture in a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Picture {
     /// A whole JPEG, PNG or WebP file.
     Encoded(Vec<u8>),
@@ -27,6 +27,15 @@ pub(crate) enum Picture {
         /// `3 * width * height` values.
         values: Vec<u8>,
     },
+    /// What the graph takes, as the model's preprocessing has made it.
+    Prepared(Vec<f32>),
+}
+
+impl Default for Features {
+    /// None.
+    fn default() -> Self {
+        Self::Rows(Vec::new())
+    }
 }
 
 impl Features {
@@ -37,6 +46,23 @@ impl Features {
             Self::Pictures(_) => "pictures",
             Self::Texts(_) => "texts",
         }
+    }
+
+    /// All of `parts`, which are of one kind, one after the other.
+    pub(super) fn joined(parts: &[&Self]) -> Self {
+        let mut parts = parts.iter();
+        let mut all = parts
+            .next()
+            .map_or_else(Self::default, |first| (*first).clone());
+        for part in parts {
+            match (&mut all, part) {
+                (Self::Rows(all), Self::Rows(rows)) => all.extend_from_slice(rows),
+                (Self::Pictures(all), Self::Pictures(pictures)) => all.extend_from_slice(pictures),
+                (Self::Texts(all), Self::Texts(texts)) => all.extend_from_slice(texts),
+                _ => {}
+            }
+        }
+        all
     }
 }
 

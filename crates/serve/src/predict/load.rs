@@ -9,6 +9,7 @@ use model::{
 use monitor::{Measure, Reference, ReferenceError};
 
 use super::about::About;
+use super::joining::{Batching, Joining};
 use super::predictor::Predictor;
 use super::takes::{PredictError, Takes};
 use crate::monitor::{Monitor, Watch};
@@ -43,15 +44,29 @@ pub(crate) enum LoadError {
     },
 }
 
+/// How a model is served.
+#[derive(Debug, Clone)]
+pub(crate) struct Conditions {
+    /// How its requests are watched.
+    pub(crate) watch: Watch,
+    /// How far they are joined.
+    pub(crate) batching: Batching,
+}
+
 impl Predictor {
     /// Loads the package in `dir`, which must have the digest `pin` if there is
-    /// one, predicts once with it, and watches its requests.
+    /// one, predicts once with it, and serves it under `conditions`.
     ///
     /// # Errors
     ///
     /// When the package is not whole, its graph does not run, or description and
     /// graph disagree.
-    pub(crate) fn load(dir: &Path, pin: Option<Digest>, watch: &Watch) -> Result<Self, LoadError> {
+    pub(crate) fn load(
+        dir: &Path,
+        pin: Option<Digest>,
+        conditions: &Conditions,
+    ) -> Result<Self, LoadError> {
+        let Conditions { watch, batching } = conditions;
         let Package {
             manifest,
             graph,
@@ -83,6 +98,8 @@ impl Predictor {
         }
         let session = Session::open(graph, &manifest.inputs, &outputs)?;
         let output = outputs.swap_remove(0);
+        let model = (name.as_str(), version.as_str());
+        let joining = Joining::new(batching, model, &manifest.inputs, takes.bound());
         let mut predictor = Self {
             digest: manifest.digest,
             task: manifest.task,
@@ -93,6 +110,7 @@ impl Predictor {
             output,
             about: About::new(manifest.metrics, manifest.provenance),
             session,
+            joining,
             monitor: None,
             name: name.clone(),
             version: version.clone(),
@@ -107,7 +125,6 @@ impl Predictor {
             )));
         }
         if let Some(reference) = reference {
-            let model = (name.as_str(), version.as_str());
             predictor.monitor = Some(Monitor::start(model, reference, watch)?);
         }
         Ok(predictor)

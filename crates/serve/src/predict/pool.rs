@@ -2,13 +2,16 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use model::Lane;
-use tokio::sync::oneshot;
 
-type Job = Box<dyn FnOnce(&Lane) + Send>;
+use super::asked::{Answered, Request, Step};
+use super::batch::{Waiting, key, serve};
+use super::predictor::Predictor;
+use super::queue::Queue;
+use crate::problem::Problem;
 
 /// A fixed number of compute threads behind a queue of fixed length, in which
 /// nothing grows older than a bound before it is refused: under a load that is too
@@ -18,8 +21,7 @@ type Job = Box<dyn FnOnce(&Lane) + Send>;
 /// in time however large the requests are. They end when the pool is dropped.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    jobs: Sender<Job>,
-    patience: Duration,
+    queue: Arc<Waiting>,
 }
 
 /// Why work was not done.
@@ -44,52 +46,57 @@ impl Pool {
     ///
     /// When the system gives no more threads.
     pub(crate) fn start(threads: usize, queue: usize, patience: Duration) -> io::Result<Self> {
-        let (jobs, waiting) = bounded(queue);
+        let queue = Arc::new(Queue::new(threads, queue));
+        // What has started ends also when a later thread cannot be had.
+        let pool = Self {
+            queue: Arc::clone(&queue),
+        };
         for number in 0..threads {
-            let waiting = waiting.clone();
+            let queue = Arc::clone(&queue);
             Lane::spawn(format!("compute-{number}"), move |lane| {
-                work_off(&waiting, lane);
+                while let Some(asked) = queue.next() {
+                    // A panic drops the request, which tells its client.
+                    let _reported = guarded(|| serve(&queue, lane, patience, asked));
+                }
             })?;
         }
-        Ok(Self { jobs, patience })
+        Ok(pool)
     }
 
-    /// Does `work` on a compute thread. When the returned future is dropped
-    /// before its turn comes, as it is when the client hangs up, the work is not
-    /// started.
+    /// Answers a request to `predictor`, whose first step is `work`, on a compute
+    /// thread, maybe together with others. When the returned future is dropped before
+    /// its turn comes, as it is when the client hangs up, the work is not started.
     ///
     /// # Errors
     ///
     /// At once when the queue is full; when its turn comes too late; and when the
     /// work panics.
-    pub(crate) async fn run<T, F>(&self, work: F) -> Result<T, PoolError>
+    pub(crate) async fn ask<T, W>(
+        &self,
+        predictor: Option<Arc<Predictor>>,
+        work: W,
+    ) -> Result<Answered<T>, PoolError>
     where
         T: Send + 'static,
-        F: FnOnce(&Lane) -> T + Send + 'static,
+        W: FnOnce() -> Result<Step<T>, Problem> + Send + 'static,
     {
-        let (reply, result) = oneshot::channel();
-        let (queued, patience) = (Instant::now(), self.patience);
-        let job: Job = Box::new(move |lane| {
-            if reply.is_closed() {
-                return;
-            }
-            let outcome = match queued.elapsed() > patience {
-                true => Err(PoolError::Stale),
-                false => Ok(work(lane)),
-            };
-            // The client may hang up while its work is done: nobody to tell.
-            let _gone = reply.send(outcome);
-        });
-        match self.jobs.try_send(job) {
-            Ok(()) => result.await.map_err(|_| PoolError::Panicked).flatten(),
-            Err(TrySendError::Full(_)) => Err(PoolError::Full),
-            Err(TrySendError::Disconnected(_)) => Err(PoolError::Panicked),
+        let key = predictor.as_ref().map(key);
+        let (request, answer) = Request::new(predictor, work);
+        if self.queue.push(key, Box::new(request)).is_err() {
+            return Err(PoolError::Full);
         }
+        answer.await.map_err(|_| PoolError::Panicked).flatten()
     }
 
-    /// Jobs that wait for a thread.
+    /// Requests that wait for a thread.
     pub(crate) fn waiting(&self) -> usize {
-        self.jobs.len()
+        self.queue.len()
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.queue.close();
     }
 }
 
@@ -102,17 +109,10 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, PoolError> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| PoolError::Panicked)
 }
 
-fn work_off(waiting: &Receiver<Job>, lane: &Lane) {
-    for job in waiting {
-        // A panic drops the job's reply channel, which tells its client.
-        let _reported = guarded(|| job(lane));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
-    use std::sync::{Arc, mpsc};
+    use std::sync::mpsc;
 
     use super::*;
 
@@ -126,27 +126,45 @@ mod tests {
             .block_on(future)
     }
 
+    /// What `work` gives on a thread of `pool`.
+    async fn run<T: Send + 'static>(
+        pool: &Pool,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, PoolError> {
+        let answered = pool.ask(None, move || Ok(Step::Done(0, work()))).await?;
+        Ok(answered.outcome.unwrap())
+    }
+
     /// A pool of one thread that is busy until the sender is dropped.
     fn busy_pool(queue: usize, patience: Duration) -> (Pool, mpsc::Sender<()>) {
         let pool = Pool::start(1, queue, patience).unwrap();
         let (release, released) = mpsc::channel::<()>();
         let (started, has_started) = mpsc::channel();
-        let job: Job = Box::new(move |_| {
+        occupy(&pool, move || {
             started.send(()).unwrap();
             let _dropped = released.recv();
         });
-        pool.jobs.send(job).unwrap();
         has_started.recv().unwrap();
         (pool, release)
+    }
+
+    /// Has the pool do `work`, for whose end nobody waits.
+    fn occupy(pool: &Pool, work: impl FnOnce() + Send + 'static) {
+        let (request, answer) = Request::new(None, move || {
+            work();
+            Ok(Step::Done(0, ()))
+        });
+        assert!(pool.queue.push(None, Box::new(request)).is_ok());
+        // Whose answer is not wanted is not started.
+        std::mem::forget(answer);
     }
 
     #[test]
     fn a_full_queue_refuses_at_once() {
         let (pool, release) = busy_pool(1, LONG);
-        let job: Job = Box::new(|_| {});
-        pool.jobs.send(job).unwrap();
+        occupy(&pool, || {});
         assert_eq!(pool.waiting(), 1);
-        assert_eq!(block_on(pool.run(|_| 1)), Err(PoolError::Full));
+        assert_eq!(block_on(run(&pool, || 1)), Err(PoolError::Full));
         drop(release);
     }
 
@@ -156,7 +174,7 @@ mod tests {
         let ran = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&ran);
         block_on(async {
-            let abandoned = pool.run(move |_| flag.store(true, Ordering::SeqCst));
+            let abandoned = run(&pool, move || flag.store(true, Ordering::SeqCst));
             tokio::select! {
                 biased;
                 _ = abandoned => panic!("the only thread is busy"),
@@ -164,7 +182,7 @@ mod tests {
             }
         });
         drop(release);
-        assert_eq!(block_on(pool.run(|_| 2)), Ok(2), "the next in the queue");
+        assert_eq!(block_on(run(&pool, || 2)), Ok(2), "the next in the queue");
         assert!(!ran.load(Ordering::SeqCst));
     }
 
@@ -175,7 +193,7 @@ mod tests {
         let ran = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&ran);
         let outcome = block_on(async {
-            let late = pool.run(move |_| flag.store(true, Ordering::SeqCst));
+            let late = run(&pool, move || flag.store(true, Ordering::SeqCst));
             let end = async {
                 tokio::time::sleep(3 * patience).await;
                 drop(release);
@@ -184,14 +202,14 @@ mod tests {
         });
         assert_eq!(outcome, Err(PoolError::Stale));
         assert!(!ran.load(Ordering::SeqCst));
-        assert_eq!(block_on(pool.run(|_| 4)), Ok(4), "the next one is in time");
+        assert_eq!(block_on(run(&pool, || 4)), Ok(4), "the next one is in time");
     }
 
     #[test]
     fn a_panic_costs_one_request_only() {
         let pool = Pool::start(1, 8, LONG).unwrap();
-        let failed = block_on(pool.run(|_| -> u8 { panic!("on purpose") }));
+        let failed = block_on(run(&pool, || -> u8 { panic!("on purpose") }));
         assert_eq!(failed, Err(PoolError::Panicked));
-        assert_eq!(block_on(pool.run(|_| 3)), Ok(3));
+        assert_eq!(block_on(run(&pool, || 3)), Ok(3));
     }
 }

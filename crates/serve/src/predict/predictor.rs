@@ -6,6 +6,7 @@ use crate::monitor::{Monitor, Outlier};
 
 use super::about::About;
 use super::features::Features;
+use super::joining::Joining;
 use super::takes::{PredictError, Takes};
 
 /// A model that is loaded, verified and has predicted once.
@@ -34,6 +35,7 @@ pub(crate) struct Predictor {
     /// What watches the requests, if anything.
     pub(crate) monitor: Option<Monitor>,
     pub(super) session: Session,
+    pub(super) joining: Joining,
 }
 
 /// What the model gives for some rows, pictures or texts.
@@ -63,34 +65,74 @@ impl Predictor {
         lane: &Lane,
         features: Features,
     ) -> Result<Prediction, PredictError> {
-        let outlier = match (&self.monitor, &features) {
-            (Some(monitor), Features::Rows(rows)) => Some(monitor.request(rows)),
-            _ => None,
-        };
+        self.joining.ran(1);
+        let outlier = self.outlier(&features);
         let mut prediction = self.infer(Some(lane), features)?;
-        prediction.outlier = match &self.monitor {
-            Some(monitor) if monitor.wants_embeddings() => {
-                Some(monitor.request(&prediction.embeddings))
-            }
-            _ => outlier,
-        };
+        prediction.outlier = outlier.or_else(|| self.outlier_of(&prediction));
         Ok(prediction)
     }
 
-    /// As [`Self::predict`], on all cores where there is no lane.
+    /// As [`Self::predict`], unwatched, and on all cores where there is no lane.
     pub(super) fn infer(
         &self,
         lane: Option<&Lane>,
         features: Features,
     ) -> Result<Prediction, PredictError> {
-        let mut all = Prediction::default();
-        self.takes.inputs(&self.inputs, features, |inputs| {
-            all.append(prediction(self.session.run_inputs(inputs, lane)?)?)
-        })?;
-        match all.values.iter().find(|value| !value.is_finite()) {
-            Some(value) => Err(SessionError::Run(format!("it gave {value} for a row")).into()),
-            None => Ok(all),
+        self.run(lane, features, 1)?.checked()
+    }
+
+    /// As [`Self::infer`], for several requests by one run; the features are prepared,
+    /// and have `counts` rows.
+    pub(super) fn infer_joined(
+        &self,
+        lane: &Lane,
+        features: &[&Features],
+        counts: &[usize],
+    ) -> Result<Vec<Prediction>, PredictError> {
+        let rows = counts.iter().sum();
+        let all = self.run(Some(lane), Features::joined(features), rows)?;
+        let each = all.split(counts)?;
+        each.into_iter().map(Prediction::checked).collect()
+    }
+
+    /// The prediction from `features` with what they look like beside the training
+    /// rows.
+    pub(super) fn watched(&self, features: &Features, prediction: Prediction) -> Prediction {
+        let outlier = self.outlier(features);
+        Prediction {
+            outlier: outlier.or_else(|| self.outlier_of(&prediction)),
+            ..prediction
         }
+    }
+
+    /// Runs the graph, on at most `together` pictures at a time.
+    fn run(
+        &self,
+        lane: Option<&Lane>,
+        features: Features,
+        together: usize,
+    ) -> Result<Prediction, PredictError> {
+        let mut all = Prediction::default();
+        self.takes
+            .inputs(&self.inputs, features, together, |inputs| {
+                all.append(prediction(self.session.run_inputs(inputs, lane)?)?)
+            })?;
+        Ok(all)
+    }
+
+    /// What rows of a table look like, where they are watched.
+    fn outlier(&self, features: &Features) -> Option<Outlier> {
+        match (&self.monitor, features) {
+            (Some(monitor), Features::Rows(rows)) => Some(monitor.request(rows)),
+            _ => None,
+        }
+    }
+
+    /// What pictures or texts look like, where they are watched.
+    fn outlier_of(&self, prediction: &Prediction) -> Option<Outlier> {
+        let monitor = self.monitor.as_ref()?;
+        let watches = monitor.wants_embeddings();
+        watches.then(|| monitor.request(&prediction.embeddings))
     }
 
     /// The class with the highest value of a row; the first of equals.
@@ -107,6 +149,47 @@ impl Prediction {
     /// The values row by row.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[f32]> {
         self.values.chunks_exact(self.width.max(1))
+    }
+
+    /// Whether all values are those of `other`, up to `tolerance` times the value or 1.
+    pub(super) fn is_close(&self, other: &Self, tolerance: f32) -> bool {
+        let is_close = |a: &[f32], b: &[f32]| {
+            let mut pairs = a.iter().zip(b);
+            let near = |(a, b): (&f32, &f32)| (a - b).abs() <= tolerance * a.abs().max(1.0);
+            a.len() == b.len() && pairs.all(near)
+        };
+        is_close(&self.values, &other.values) && is_close(&self.embeddings, &other.embeddings)
+    }
+
+    /// The predictions of the requests that have `counts` rows.
+    fn split(self, counts: &[usize]) -> Result<Vec<Self>, SessionError> {
+        let (rows, wanted) = (self.rows, counts.iter().sum::<usize>());
+        if rows != wanted || self.values.len() != rows * self.width {
+            let text = format!("it gave {rows} rows for {wanted}");
+            return Err(SessionError::Run(text));
+        }
+        let depth = self.embeddings.len().checked_div(rows).unwrap_or(0);
+        let (mut values, mut embeddings) = (self.values.into_iter(), self.embeddings.into_iter());
+        let part = |&rows: &usize| Self {
+            rows,
+            width: self.width,
+            values: values.by_ref().take(rows * self.width).collect(),
+            embeddings: embeddings.by_ref().take(rows * depth).collect(),
+            outlier: None,
+        };
+        Ok(counts.iter().map(part).collect())
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    ///
+    /// When a value is one that JSON cannot hold.
+    fn checked(self) -> Result<Self, PredictError> {
+        match self.values.iter().find(|value| !value.is_finite()) {
+            Some(value) => Err(SessionError::Run(format!("it gave {value} for a row")).into()),
+            None => Ok(self),
+        }
     }
 
     fn append(&mut self, part: Self) -> Result<(), SessionError> {

@@ -10,6 +10,9 @@ use super::features::{Features, Picture};
 /// The most texts of one run: all are padded to the longest of them.
 const TEXTS: usize = 32;
 
+/// The most pictures of one run: it takes memory for each.
+const PICTURES: usize = 8;
+
 /// What a model takes.
 #[derive(Debug)]
 pub(crate) enum Takes {
@@ -61,9 +64,60 @@ impl Takes {
         }
     }
 
+    /// The most that one run should have.
+    pub(super) fn bound(&self) -> usize {
+        match self {
+            Self::Table(_) => usize::MAX,
+            Self::Pictures(_) => PICTURES,
+            Self::Texts(_) => TEXTS,
+        }
+    }
+
+    /// The number of rows, pictures or texts.
+    pub(super) fn count(&self, features: &Features) -> usize {
+        match (self, features) {
+            (Self::Table(table), Features::Rows(values)) => {
+                values.len().checked_div(table.columns.len()).unwrap_or(0)
+            }
+            (_, Features::Rows(_)) => 0,
+            (_, Features::Pictures(pictures)) => pictures.len(),
+            (_, Features::Texts(texts)) => texts.len(),
+        }
+    }
+
+    /// The same features without what may be wrong with them.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::inputs`], but of a text.
+    pub(super) fn prepare(&self, features: Features) -> Result<Features, PredictError> {
+        match (self, features) {
+            (Self::Pictures(image), Features::Pictures(pictures)) if !pictures.is_empty() => {
+                let prepare = |(index, picture): (usize, Picture)| {
+                    let mut values = Vec::with_capacity(image.len());
+                    pixels(image, index, picture, &mut values)?;
+                    Ok(Picture::Prepared(values))
+                };
+                let prepared = pictures.into_iter().enumerate().map(prepare);
+                let prepared: Result<_, PredictError> = prepared.collect();
+                Ok(Features::Pictures(prepared?))
+            }
+            (Self::Table(_), features @ Features::Rows(_))
+            | (Self::Texts(_), features @ Features::Texts(_))
+                if self.count(&features) > 0 =>
+            {
+                Ok(features)
+            }
+            (Self::Table(_), Features::Rows(_))
+            | (Self::Pictures(_), Features::Pictures(_))
+            | (Self::Texts(_), Features::Texts(_)) => Err(PredictError::Empty(self.kind())),
+            (_, features) => Err(self.other(&features)),
+        }
+    }
+
     /// Gives `run` the inputs of the graph for all of `features`, in parts of a
-    /// bounded size: convolutions of one picture after the other are as fast as
-    /// of many, and take less memory.
+    /// bounded size. Of pictures that is `together`: convolutions of one after the
+    /// other are mostly as fast as of many, and take less memory.
     ///
     /// # Errors
     ///
@@ -73,6 +127,7 @@ impl Takes {
         &self,
         signatures: &[TensorSignature],
         features: Features,
+        together: usize,
         mut run: impl FnMut(Vec<Input>) -> Result<(), SessionError>,
     ) -> Result<(), PredictError> {
         let mut parts = 0;
@@ -87,13 +142,16 @@ impl Takes {
                 }
             }
             (Self::Pictures(image), Features::Pictures(pictures)) => {
-                for picture in pictures {
+                let mut pictures = pictures.into_iter().enumerate();
+                while pictures.len() > 0 {
                     parts += 1;
-                    let tensor = pixels(image, picture).map_err(|source| {
-                        let position = parts;
-                        PredictError::Picture { position, source }
-                    })?;
-                    run(vec![tensor.into()])?;
+                    let count = together.clamp(1, pictures.len());
+                    let mut values = Vec::with_capacity(count * image.len());
+                    for (index, picture) in pictures.by_ref().take(count) {
+                        pixels(image, index, picture, &mut values)?;
+                    }
+                    let shape = vec![count, 3, image.height as usize, image.width as usize];
+                    run(vec![Tensor { shape, values }.into()])?;
                 }
             }
             (Self::Texts(tokenizer), Features::Texts(texts)) => {
@@ -104,16 +162,18 @@ impl Takes {
                     run(inputs.collect::<Result<_, _>>()?)?;
                 }
             }
-            (_, features) => {
-                return Err(PredictError::Kind {
-                    wanted: self.kind(),
-                    found: features.kind(),
-                });
-            }
+            (_, features) => return Err(self.other(&features)),
         }
         match parts {
             0 => Err(PredictError::Empty(self.kind())),
             _ => Ok(()),
+        }
+    }
+
+    fn other(&self, features: &Features) -> PredictError {
+        PredictError::Kind {
+            wanted: self.kind(),
+            found: features.kind(),
         }
     }
 
@@ -133,17 +193,27 @@ impl Takes {
     }
 }
 
-fn pixels(image: &ImageInput, picture: Picture) -> Result<Tensor, ImageError> {
-    let mut values = Vec::with_capacity(image.len());
-    match picture {
-        Picture::Encoded(bytes) => image.encode(&bytes, &mut values)?,
+/// Adds what the graph takes of the picture with this index to `values`.
+fn pixels(
+    image: &ImageInput,
+    index: usize,
+    picture: Picture,
+    values: &mut Vec<f32>,
+) -> Result<(), PredictError> {
+    let outcome = match picture {
+        Picture::Encoded(bytes) => image.encode(&bytes, values),
         Picture::Pixels {
             height,
             width,
             values: pixels,
-        } => image.encode_pixels(width, height, pixels, &mut values)?,
-    }
-    let (height, width) = (image.height as usize, image.width as usize);
-    let shape = vec![1, 3, height, width];
-    Ok(Tensor { shape, values })
+        } => image.encode_pixels(width, height, pixels, values),
+        Picture::Prepared(pixels) => {
+            values.extend(pixels);
+            Ok(())
+        }
+    };
+    outcome.map_err(|source| PredictError::Picture {
+        position: index + 1,
+        source,
+    })
 }

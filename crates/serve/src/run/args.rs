@@ -258,6 +258,15 @@ pub(super) struct Args {
     /// Compute threads [default: one per core].
     #[arg(long, env = "SERVE_THREADS", value_name = "N")]
     pub(super) threads: Option<usize>,
+    /// The most rows, pictures or texts of one run of a model that answers several
+    /// requests: those that wait for the same model are joined while that makes them
+    /// faster. 0 or 1 joins none [default: 32].
+    #[arg(long, env = "MLSERVER_MODEL_MAX_BATCH_SIZE", value_name = "N")]
+    pub(super) max_batch_size: Option<usize>,
+    /// How long a request may wait for others to be joined with, though a thread is
+    /// there for it [default: 0].
+    #[arg(long, env = "MLSERVER_MODEL_MAX_BATCH_TIME", value_name = "SECONDS")]
+    pub(super) max_batch_delay: Option<f64>,
     /// How long a prediction may wait for a thread; one that waited longer gets
     /// 503 and is not started.
     #[arg(

@@ -23,7 +23,7 @@ use crate::lanes::Lanes;
 use crate::metrics::Metrics;
 use crate::models::{Cost, Echo, Models};
 use crate::monitor::Watch;
-use crate::predict::Pool;
+use crate::predict::{Batching, Conditions, Pool};
 use crate::seldon::Metadata;
 
 /// How long requests in flight may take after the port is closed: with the
@@ -61,6 +61,7 @@ async fn serve(settings: Settings) -> Result<()> {
     let (load_at_start, early_bind) = (settings.load_at_start, settings.early_bind);
     let (watching, drain_delay) = (settings.watch, settings.drain_delay);
     let (requests, level) = (settings.detect_batch_size, settings.drift_level);
+    let (size, delay) = (settings.batch_size, settings.batch_delay);
     let package = settings.origin.to_string();
 
     let (stop, stopped) = watch::channel(false);
@@ -74,14 +75,21 @@ async fn serve(settings: Settings) -> Result<()> {
     let grpc = open.as_ref().and_then(|open| open.grpc).map(display);
     tracing::info!(version, %metrics, http, grpc, package, "starting");
 
-    let watch = Watch {
-        requests,
-        level,
-        series: app.metrics.monitor(),
-        events: app.events.clone(),
+    let conditions = Conditions {
+        watch: Watch {
+            requests,
+            level,
+            series: app.metrics.monitor(),
+            events: app.events.clone(),
+        },
+        batching: Batching {
+            size,
+            delay,
+            series: app.metrics.joins(),
+        },
     };
     tokio::select! {
-        loaded = load(&app, origin, watch, load_at_start) => loaded?,
+        loaded = load(&app, origin, conditions, load_at_start) => loaded?,
         signal = signals.next() => {
             tracing::info!(signal, "stopped before the model was loaded");
             return Ok(());
@@ -119,7 +127,12 @@ async fn serve(settings: Settings) -> Result<()> {
 }
 
 /// Fetches the models if they are not here, and loads them.
-async fn load(app: &Arc<App>, origin: Origin, watch: Watch, at_start: bool) -> Result<()> {
+async fn load(
+    app: &Arc<App>,
+    origin: Origin,
+    conditions: Conditions,
+    at_start: bool,
+) -> Result<()> {
     let source = match origin {
         Origin::Echo => return Ok(()),
         Origin::Folder(source) => source,
@@ -129,7 +142,7 @@ async fn load(app: &Arc<App>, origin: Origin, watch: Watch, at_start: bool) -> R
         }
     };
     let app = Arc::clone(app);
-    let loading = spawn_blocking(move || app.models.open(source, watch, at_start));
+    let loading = spawn_blocking(move || app.models.open(source, conditions, at_start));
     loading.await.context("loading the model was cut short")?
 }
 

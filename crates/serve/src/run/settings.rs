@@ -21,6 +21,9 @@ use crate::seldon::{Node, Overrides};
 /// Python wrapper.
 const UNKNOWN: &str = "NOT_IMPLEMENTED";
 
+/// The most rows of a run of several requests.
+const BATCH_SIZE: usize = 32;
+
 const HTTP_PORT: u16 = 9000;
 const GRPC_PORT: u16 = 9500;
 const METRICS_PORT: u16 = 6000;
@@ -53,6 +56,10 @@ pub(super) struct Settings {
     pub(super) early_bind: bool,
     pub(super) drain_delay: Duration,
     pub(super) queue_age: Duration,
+    /// The most rows of a run of several requests.
+    pub(super) batch_size: usize,
+    /// How long a request may wait for others.
+    pub(super) batch_delay: Duration,
     pub(super) threads: usize,
     pub(super) queue: usize,
     pub(super) max_body: usize,
@@ -89,6 +96,7 @@ impl Settings {
             .with_context(|| format!("--drain-delay is {}", args.drain_delay))?;
         let queue_age = Duration::try_from_secs_f64(args.queue_age)
             .with_context(|| format!("--queue-age is {}", args.queue_age))?;
+        let (batch_size, batch_delay) = batching(&args, &parameters)?;
         let silence = Duration::try_from_secs_f64(args.client_timeout)
             .with_context(|| format!("--client-timeout is {}", args.client_timeout))?;
         ensure!(
@@ -136,6 +144,8 @@ impl Settings {
             early_bind: args.early_bind,
             drain_delay,
             queue_age,
+            batch_size,
+            batch_delay,
             threads,
             queue: args.queue,
             limits: annotations.limits(args.max_body),
@@ -147,6 +157,29 @@ impl Settings {
             log_format: args.log_format,
         })
     }
+}
+
+/// How far requests are joined: by the arguments, else by the parameters that bear
+/// the names of MLServer's settings.
+fn batching(args: &Args, parameters: &Parameters) -> Result<(usize, Duration)> {
+    let of = |name| parameters.get(name).map(str::trim);
+    let size = match (args.max_batch_size, of("max_batch_size")) {
+        (Some(size), _) => size,
+        (None, Some(text)) => text.parse().with_context(|| {
+            format!("the parameter max_batch_size is {text:?}, expected a number of rows")
+        })?,
+        (None, None) => BATCH_SIZE,
+    };
+    let seconds = match (args.max_batch_delay, of("max_batch_time")) {
+        (Some(seconds), _) => seconds,
+        (None, Some(text)) => text.parse().with_context(|| {
+            format!("the parameter max_batch_time is {text:?}, expected seconds")
+        })?,
+        (None, None) => 0.0,
+    };
+    let delay = Duration::try_from_secs_f64(seconds)
+        .with_context(|| format!("--max-batch-delay (max_batch_time) is {seconds}"))?;
+    Ok((size, delay))
 }
 
 /// Where events go.

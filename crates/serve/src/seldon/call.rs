@@ -1,12 +1,13 @@
 //! What is done with a message, whichever door it came through.
 
-use model::Lane;
+use std::sync::Arc;
 
-use super::message::{Message, Meta};
+use super::message::{Message, Meta, Payload};
 use super::reply::{Node, Outcome, Reply};
 use super::{echo, package, pass};
 use crate::metrics::ModelMetric;
 use crate::models::Unit;
+use crate::predict::{Predictor, Step};
 use crate::problem::Problem;
 
 /// The methods of a unit that take messages.
@@ -32,28 +33,23 @@ impl Method {
     }
 }
 
-/// What a method gives.
-pub(super) struct Answer<'a> {
-    /// Rows that the model predicted.
-    pub(super) rows: usize,
-    pub(super) reply: Reply<'a>,
-    /// For Prometheus.
-    pub(super) metrics: Vec<ModelMetric>,
-}
+/// The form of a door for a reply.
+pub(super) type Write<T> = fn(Reply<'_>) -> Result<T, Problem>;
 
-/// Does `method` of `unit` with `messages`, one of them but for the aggregate.
+/// Does `method` of `unit` with `messages`, one of them but for the aggregate; the
+/// reply is in the form of `write`, with what it has for Prometheus.
 ///
 /// # Errors
 ///
 /// When a message is not what the unit takes, the unit has no such method, or
 /// the model fails.
-pub(super) fn respond<'a>(
+pub(super) fn respond<T: 'static>(
     unit: &Unit,
-    lane: &Lane,
-    node: &Node,
+    node: Arc<Node>,
     method: Method,
-    messages: Vec<Message<'a>>,
-) -> Result<Answer<'a>, Problem> {
+    messages: Vec<Message<'_>>,
+    write: Write<T>,
+) -> Result<Step<(T, Vec<ModelMetric>)>, Problem> {
     let mut payloads = Vec::with_capacity(messages.len());
     let mut meta: Option<Meta> = None;
     for message in messages {
@@ -67,40 +63,48 @@ pub(super) fn respond<'a>(
     let Some(meta) = meta else {
         return Err(bad("there are no messages to aggregate, send at least one"));
     };
-    let (rows, outcome) = match (unit, method) {
+    let finish = move |meta: Meta, outcome: Outcome<'_>| {
+        let metrics = outcome.metrics.clone();
+        let reply = node.reply(meta, method.label(), outcome);
+        Ok((write(reply)?, metrics))
+    };
+    let outcome = match (unit, method) {
         (Unit::Package(model), Method::Predict) => {
             let payload = payloads.into_iter().next().flatten();
-            package::predict(&model.predictor, lane, payload)?
+            let (form, features) = package::features(&model.predictor, payload)?;
+            let finish = move |predictor: &Predictor, prediction| {
+                finish(meta, package::outcome(predictor, form, prediction))
+            };
+            return Ok(Step::Ask(features, Box::new(finish)));
         }
         (Unit::Package(_), Method::Route | Method::Aggregate) => {
             return Err(bad("a model neither routes nor aggregates"));
         }
-        _ => {
-            let payloads: Option<Vec<_>> = payloads.into_iter().collect();
-            let payloads = payloads.ok_or_else(|| {
-                bad("a message has no payload, send data, jsonData, strData or binData")
-            })?;
-            let outcome = match (unit, method) {
-                (_, Method::Aggregate) => echo::aggregate(payloads, &meta)?,
-                _ => {
-                    let first = payloads.into_iter().next();
-                    let payload = first.ok_or_else(|| bad("there is no message"))?;
-                    match (unit, method) {
-                        (Unit::Package(_), _) => Outcome::from(pass::body(payload)?),
-                        (Unit::Echo(_), Method::Route) => echo::route(payload, &meta)?,
-                        (Unit::Echo(_), _) => echo::echo(payload, &meta)?,
-                    }
-                }
-            };
-            (0, outcome)
-        }
+        _ => passed(unit, method, payloads, &meta)?,
     };
-    let metrics = outcome.metrics.clone();
-    Ok(Answer {
-        rows,
-        reply: node.reply(meta, method.label(), outcome),
-        metrics,
-    })
+    Ok(Step::Done(0, finish(meta, outcome)?))
+}
+
+/// What a unit gives without a model.
+fn passed<'a>(
+    unit: &Unit,
+    method: Method,
+    payloads: Vec<Option<Payload<'a>>>,
+    meta: &Meta,
+) -> Result<Outcome<'a>, Problem> {
+    let payloads: Option<Vec<_>> = payloads.into_iter().collect();
+    let payloads = payloads
+        .ok_or_else(|| bad("a message has no payload, send data, jsonData, strData or binData"))?;
+    if method == Method::Aggregate {
+        return echo::aggregate(payloads, meta);
+    }
+    let first = payloads.into_iter().next();
+    let payload = first.ok_or_else(|| bad("there is no message"))?;
+    match (unit, method) {
+        (Unit::Package(_), _) => Ok(Outcome::from(pass::body(payload)?)),
+        (Unit::Echo(_), Method::Route) => echo::route(payload, meta),
+        (Unit::Echo(_), _) => echo::echo(payload, meta),
+    }
 }
 
 fn bad(text: &str) -> Problem {

@@ -67,10 +67,9 @@ impl Door {
             ));
         }
         let size = messages.iter().map(SeldonMessage::encoded_len).sum();
-        let outcome = self.0.compute(unit, size, move |unit, lane| {
+        let outcome = self.0.compute(unit, size, move |unit| {
             let messages: Result<_, Problem> = messages.into_iter().map(convert::message).collect();
-            let answer = respond(unit, lane, &node, method, messages?)?;
-            Ok((answer.rows, (convert::reply(answer.reply)?, answer.metrics)))
+            respond(unit, node, method, messages?, convert::reply)
         });
         let (reply, metrics) = outcome.await.map_err(|problem| status(&problem))?;
         self.0.metrics.returned(method.label(), &metrics);

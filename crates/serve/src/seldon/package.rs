@@ -1,53 +1,58 @@
 //! A package's predictions: from what a message carries to probabilities or values.
 
-use model::{Lane, Table};
+use model::Table;
 
 use super::array::Array;
 use super::message::{Data, Payload};
 use super::reply::{Body, Form, Outcome};
 use super::{media, names, pass, records};
 use crate::json::{Nested, Scalar};
-use crate::predict::{Features, Predictor, Takes, encode};
+use crate::predict::{Features, Prediction, Predictor, Takes, encode};
 use crate::problem::Problem;
 
-/// Predicts what `payload` carries; with the number of rows.
+/// What `payload` carries for the model.
 ///
 /// # Errors
 ///
-/// When it is not what the model takes, or the model fails.
-pub(super) fn predict(
+/// When it is not what the model takes.
+pub(super) fn features(
     predictor: &Predictor,
-    lane: &Lane,
     payload: Option<Payload<'_>>,
-) -> Result<(usize, Outcome<'static>), Problem> {
-    let (form, features) = match &predictor.takes {
+) -> Result<(Form, Features), Problem> {
+    match &predictor.takes {
         Takes::Table(table) => {
             let (form, rows) = rows(table, payload)?;
-            (form, Features::Rows(rows))
+            Ok((form, Features::Rows(rows)))
         }
-        Takes::Pictures(_) => media::pictures(payload)?,
-        Takes::Texts(_) => media::texts(payload)?,
-    };
-    let prediction = predictor.predict(lane, features)?;
+        Takes::Pictures(_) => media::pictures(payload),
+        Takes::Texts(_) => media::texts(payload),
+    }
+}
+
+/// What the model says, as a message of this `form` says it.
+pub(super) fn outcome(
+    predictor: &Predictor,
+    form: Form,
+    prediction: Prediction,
+) -> Outcome<'static> {
     let names = match predictor.labels.as_slice() {
         [] => std::slice::from_ref(&predictor.target),
         labels => labels,
     };
-    let rows = prediction.rows;
     let array = Array {
-        shape: vec![rows, prediction.width],
+        shape: vec![prediction.rows, prediction.width],
         cells: super::array::Cells::Single(prediction.values),
     };
     let mut outcome = Outcome::from(Body::of_array(form, names.to_vec(), array));
     if let Some(outlier) = prediction.outlier {
         outcome.tags = outlier.tags().into_iter().collect();
     }
-    Ok((rows, outcome))
+    outcome
 }
 
 fn rows(table: &Table, payload: Option<Payload<'_>>) -> Result<(Form, Vec<f32>), Problem> {
     match payload {
-        Some(Payload::Data(data)) => features(table, data),
+        Some(Payload::Data(data)) => of_data(table, data),
         Some(Payload::Json(records)) => Ok((Form::Tensor, records::features(table, &records)?)),
         Some(Payload::Text(_)) => Err(no_rows(Some("strData"))),
         Some(Payload::Bytes(_)) => Err(no_rows(Some("binData"))),
@@ -56,7 +61,7 @@ fn rows(table: &Table, payload: Option<Payload<'_>>) -> Result<(Form, Vec<f32>),
     }
 }
 
-fn features(table: &Table, data: Data<'_>) -> Result<(Form, Vec<f32>), Problem> {
+fn of_data(table: &Table, data: Data<'_>) -> Result<(Form, Vec<f32>), Problem> {
     let names = data.names.clone();
     let order = |width| names::order(table, &names, width);
     match data {

@@ -67,13 +67,12 @@ async fn answer(app: &Arc<App>, request: Request, method: Method) -> Result<Vec<
     let source = source::find(&parts, body).await?;
     let node = Arc::clone(&app.node);
     let (body, metrics) = app
-        .compute(app.unit()?, source.len(), move |unit, lane| {
+        .compute(app.unit()?, source.len(), move |unit| {
             let messages = match method {
                 Method::Aggregate => source.messages()?,
                 _ => vec![source.message()?],
             };
-            let answer = respond(unit, lane, &node, method, messages)?;
-            Ok((answer.rows, (answer.reply.json()?, answer.metrics)))
+            respond(unit, node, method, messages, |reply| reply.json())
         })
         .await?;
     app.metrics.returned(method.label(), &metrics);

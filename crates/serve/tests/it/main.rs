@@ -7,6 +7,7 @@
     clippy::indexing_slicing
 )]
 
+mod batching;
 mod binary;
 mod browser;
 mod clients;

@@ -7,6 +7,7 @@ use prost::Message;
 
 const FLOAT: i32 = 1;
 const INT64: i32 = 7;
+const INTS: i32 = 7;
 const IR_VERSION: i64 = 8;
 const OPSET: i64 = 17;
 
@@ -52,6 +53,18 @@ struct NodeProto {
     name: String,
     #[prost(string, tag = "4")]
     op_type: String,
+    #[prost(message, repeated, tag = "5")]
+    attribute: Vec<AttributeProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct AttributeProto {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(int64, repeated, packed = "false", tag = "8")]
+    ints: Vec<i64>,
+    #[prost(int32, tag = "20")]
+    kind: i32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -98,6 +111,38 @@ pub(crate) fn linear(weights: &[&[f32]], bias: &[f32], fill: &[f32], output: &st
     encode(graph)
 }
 
+/// The graph `prediction = factor · columns` of one column, by way of `layers` layers
+/// of `width` numbers, each of which is multiplied by all of a square of weights: much
+/// to read from memory for one row, and not more for some.
+pub(crate) fn deep(width: usize, layers: usize, factor: f32) -> Vec<u8> {
+    let mut square = vec![0.0; width * width];
+    square
+        .iter_mut()
+        .step_by(width + 1)
+        .for_each(|one| *one = 1.0);
+    let mut last = vec![0.0; width];
+    last[0] = factor;
+    let names: Vec<String> = (0..=layers).map(|layer| format!("layer{layer}")).collect();
+    let mut nodes = vec![node("MatMul", &["columns", "first"], &names[0])];
+    nodes.extend(
+        names
+            .windows(2)
+            .map(|pair| node("MatMul", &[&pair[0], "square"], &pair[1])),
+    );
+    nodes.push(node("MatMul", &[&names[layers], "last"], "prediction"));
+    encode(GraphProto {
+        name: "deep".to_owned(),
+        node: nodes,
+        initializer: vec![
+            tensor("first", &[1, width], &vec![1.0; width]),
+            tensor("square", &[width, width], &square),
+            tensor("last", &[width, 1], &last),
+        ],
+        input: vec![value("columns")],
+        output: vec![value("prediction")],
+    })
+}
+
 /// The graph `probabilities = pixels`, `embedding = -pixels` for pictures of one
 /// pixel.
 pub(crate) fn pixel() -> Vec<u8> {
@@ -110,6 +155,44 @@ pub(crate) fn pixel() -> Vec<u8> {
         initializer: Vec::new(),
         input: vec![value("pixels")],
         output: vec![value("probabilities"), value("embedding")],
+    })
+}
+
+/// The graph of `layers` convolutions of three by three pixels to `depth` numbers each,
+/// and their means.
+pub(crate) fn convolutions(depth: usize, layers: usize) -> Vec<u8> {
+    let names: Vec<String> = (0..=layers).map(|layer| format!("layer{layer}")).collect();
+    let convolution = |input: &str, weights: &str, output: &str| NodeProto {
+        attribute: [("strides", 2), ("dilations", 2), ("pads", 4)]
+            .map(|(name, count)| AttributeProto {
+                name: name.to_owned(),
+                ints: vec![1; count],
+                kind: INTS,
+            })
+            .into(),
+        ..node("Conv", &[input, weights], output)
+    };
+    let mut nodes = vec![convolution("pixels", "first", &names[0])];
+    nodes.extend(
+        names
+            .windows(2)
+            .map(|pair| convolution(&pair[0], "more", &pair[1])),
+    );
+    nodes.push(node("GlobalAveragePool", &[&names[layers]], "means"));
+    nodes.push(node("Flatten", &["means"], "probabilities"));
+    let small = |count: usize| -> Vec<f32> {
+        let part = |index: usize| f32::from((index % 7) as u8) / 256.0 - 0.01;
+        (0..count).map(part).collect()
+    };
+    encode(GraphProto {
+        name: "convolutions".to_owned(),
+        node: nodes,
+        initializer: vec![
+            tensor("first", &[depth, 3, 3, 3], &small(27 * depth)),
+            tensor("more", &[depth, depth, 3, 3], &small(9 * depth * depth)),
+        ],
+        input: vec![value("pixels")],
+        output: vec![value("probabilities")],
     })
 }
 
@@ -156,6 +239,7 @@ fn node(op_type: &str, input: &[&str], output: &str) -> NodeProto {
         output: vec![output.to_owned()],
         name: format!("{op_type}_{output}"),
         op_type: op_type.to_owned(),
+        attribute: Vec::new(),
     }
 }
 

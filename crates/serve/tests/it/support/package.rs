@@ -110,6 +110,19 @@ pub(crate) fn double() -> Package {
     scaled("double", 2.0)
 }
 
+/// A regression that gives twice its only column, and takes its time.
+pub(crate) fn deep() -> Package {
+    let table = Table {
+        columns: vec![numeric("x", false)],
+    };
+    let mut manifest = manifest("deep", &[], Preprocessing::Table(table));
+    manifest.task = Task::Regression;
+    manifest.inputs = vec![signature("columns", 1)];
+    manifest.outputs = vec![signature("prediction", 1)];
+    let graph = onnx::deep(512, 12, 2.0);
+    written(manifest, &BTreeMap::from([(GRAPH_FILE.to_owned(), graph)]))
+}
+
 /// Writes a package of a regression that gives `factor` times its only column.
 pub(crate) fn write(at: &Path, name: &str, version: &str, factor: f32) {
     let graph = onnx::linear(&[&[factor]], &[0.0], &[0.0], "prediction");
@@ -196,6 +209,31 @@ pub(crate) fn colours() -> Package {
         (REFERENCE_FILE.to_owned(), reference.write().unwrap()),
     ]);
     written(manifest, &files)
+}
+
+/// The side of the pictures of [`convolutions()`], in pixels.
+pub(crate) const SIDE: u32 = 64;
+
+/// A picture in, the means of what some convolutions make of it out.
+pub(crate) fn convolutions() -> Package {
+    let image = ImageInput {
+        width: SIDE,
+        height: SIDE,
+        crop: 1.0,
+        resampling: Resampling::Bilinear,
+        mean: [127.0; 3],
+        std: [64.0; 3],
+        max_pixels: MAX_PIXELS,
+    };
+    let labels: Vec<String> = (0..32).map(|label| label.to_string()).collect();
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    let mut manifest = manifest("convolutions", &labels, Preprocessing::Image(image));
+    let mut input = signature("pixels", 3);
+    input.shape.extend([i64::from(SIDE); 2]);
+    manifest.inputs = vec![input];
+    manifest.outputs = vec![signature("probabilities", labels.len())];
+    let graph = onnx::convolutions(labels.len(), 4);
+    written(manifest, &BTreeMap::from([(GRAPH_FILE.to_owned(), graph)]))
 }
 
 /// A text in; out, how often it says `fell` and how often `rose`, the first 8

@@ -1,4 +1,6 @@
-//! What a path is called in the metrics.
+//! What a request is called in the metrics.
+
+use axum::http::Method;
 
 /// The labels `protocol` and `method` of a path, `method` in the words of
 /// Seldon's metrics where they have one.
@@ -37,6 +39,21 @@ pub(super) fn service(path: &str) -> Option<&'static str> {
         "predictions" => Some("predictions"),
         "feedback" => Some("feedback"),
         _ => None,
+    }
+}
+
+/// The label `method` of the same series. A client may invent methods, and each new
+/// label is kept for ever.
+pub(super) fn verb(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "get",
+        Method::POST => "post",
+        Method::HEAD => "head",
+        Method::OPTIONS => "options",
+        Method::PUT => "put",
+        Method::PATCH => "patch",
+        Method::DELETE => "delete",
+        _ => "other",
     }
 }
 

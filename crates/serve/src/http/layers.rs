@@ -26,13 +26,12 @@ pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next:
     let start = Instant::now();
     let (protocol, method) = call::labels(request.uri().path());
     let service = call::service(request.uri().path());
-    let verb = request.method().clone();
+    let verb = call::verb(request.method());
     let mut response = next.run(request).await;
     let (code, time) = (response.status(), start.elapsed());
     app.metrics.answered(protocol, method, code.as_str(), time);
     if let Some(service) = service {
-        let verb = verb.as_str().to_ascii_lowercase();
-        app.metrics.served(service, &verb, code.as_str(), time);
+        app.metrics.served(service, verb, code.as_str(), time);
     }
     if app.is_draining() {
         let close = HeaderValue::from_static("close");

@@ -46,6 +46,7 @@ impl<'a> Array<'a> {
                 "data.tensor has {found} values, which do not fill the shape {shape:?}"
             )));
         }
+        check_empty(&shape).map_err(|why| Problem::BadData(format!("data.tensor: {why}")))?;
         let cells = match values {
             Numbers::Ints(values) => Cells::Ints(values),
             Numbers::Floats(values) => Cells::Floats(values),
@@ -186,6 +187,22 @@ impl Serialize for Level<'_> {
 pub(super) fn size_of(shape: &[usize]) -> Option<usize> {
     let product = |size: usize, &dimension| size.checked_mul(dimension);
     shape.iter().try_fold(1, product)
+}
+
+/// Refuses an array without values whose other dimensions are large: a reply has a
+/// name or a list for each of what nothing was sent for.
+pub(super) fn check_empty(shape: &[usize]) -> Result<(), String> {
+    const MOST: usize = 1 << 16;
+    if !shape.contains(&0) {
+        return Ok(());
+    }
+    let others: Vec<usize> = shape.iter().copied().filter(|&size| size > 0).collect();
+    match size_of(&others).is_some_and(|size| size <= MOST) {
+        true => Ok(()),
+        false => Err(format!(
+            "the shape {shape:?} holds no values and is too large for that"
+        )),
+    }
 }
 
 /// The names of an array's columns where nothing names them: as many as its

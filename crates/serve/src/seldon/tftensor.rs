@@ -5,7 +5,7 @@
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
-use super::array::{Array, Cells, size_of};
+use super::array::{Array, Cells, check_empty, size_of};
 use super::protojson;
 use crate::json::Scalar;
 use crate::problem::Problem;
@@ -52,6 +52,7 @@ pub(super) fn decode(tensor: &TensorProto) -> Result<Array<'static>, Problem> {
     });
     let shape = shape.ok_or_else(|| bad("its shape has an unknown size".to_owned()))?;
     let size = size_of(&shape).ok_or_else(|| bad(format!("the shape {shape:?} is too large")))?;
+    check_empty(&shape).map_err(bad)?;
     let cells = match values(tensor)? {
         Cells::Floats(values) => Cells::Floats(fill(values, size, &shape)?),
         Cells::Ints(values) => Cells::Ints(fill(values, size, &shape)?),

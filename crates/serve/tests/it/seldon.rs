@@ -277,6 +277,11 @@ fn wrong_rows_of_numbers() {
     );
     refuses(
         &server,
+        r#"{"data":{"tensor":{"shape":[0,1000000000000],"values":[]}}}"#,
+        "data.tensor: the shape [0, 1000000000000] holds no values and is too large for that",
+    );
+    refuses(
+        &server,
         r#"{"data":{"ndarray":[]}}"#,
         "there are no rows, send at least one",
     );

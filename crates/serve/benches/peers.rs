@@ -19,6 +19,9 @@ mod load;
 mod proto;
 #[path = "peers/servers.rs"]
 mod servers;
+#[allow(dead_code)]
+#[path = "../tests/it/support/wire.rs"]
+mod wire;
 
 use std::process::ExitCode;
 

@@ -5,11 +5,14 @@ use std::time::{Duration, Instant};
 
 pub(crate) mod browser;
 pub(crate) mod client;
+pub(crate) mod frames;
 pub(crate) mod grpc;
 pub(crate) mod onnx;
+pub(crate) mod overload;
 pub(crate) mod package;
 pub(crate) mod proto;
 pub(crate) mod server;
+pub(crate) mod wire;
 
 /// Waits until `condition` holds.
 pub(crate) fn eventually(condition: impl Fn() -> bool) {

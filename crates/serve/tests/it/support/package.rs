@@ -11,7 +11,7 @@ use model::{
 use monitor::{Kind, Measure, Reference};
 use tempfile::TempDir;
 
-use crate::onnx;
+use super::onnx;
 
 /// The version of every package here.
 pub(crate) const VERSION: &str = "2c0d5a3c8e5f";

@@ -19,9 +19,6 @@ mod load;
 mod proto;
 #[path = "peers/servers.rs"]
 mod servers;
-#[allow(dead_code)]
-#[path = "../tests/it/support/wire.rs"]
-mod wire;
 
 use std::process::ExitCode;
 

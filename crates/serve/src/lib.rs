@@ -11,6 +11,8 @@
 mod app;
 mod door;
 mod events;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod grpc;
 mod http;
 mod input;

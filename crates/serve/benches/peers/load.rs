@@ -4,8 +4,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::wire::Connection;
-pub(crate) use super::wire::Request;
+#[allow(dead_code)]
+#[path = "../../tests/it/support/wire.rs"]
+mod wire;
+
+use wire::Connection;
+pub(crate) use wire::Request;
 
 /// How long each server is asked, after a start that does not count.
 pub(crate) const SPAN: Duration = Duration::from_secs(3);

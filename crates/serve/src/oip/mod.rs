@@ -6,6 +6,8 @@ mod convert;
 mod datatype;
 mod echo;
 mod extension;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod inputs;
 mod metadata;
 mod output;

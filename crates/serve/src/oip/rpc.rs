@@ -10,6 +10,8 @@ use super::convert;
 use super::routes::EXTENSIONS;
 use crate::app::App;
 use crate::grpc::status;
+use crate::models::Unit;
+use crate::predict::Step;
 use crate::problem::Problem;
 use crate::proto::inference as pb;
 use pb::grpc_inference_service_server::{GrpcInferenceService, GrpcInferenceServiceServer};
@@ -27,6 +29,16 @@ pub(crate) fn service(
         .max_encoding_message_size(limit)
         .accept_compressed(CompressionEncoding::Gzip)
         .accept_compressed(CompressionEncoding::Deflate)
+}
+
+/// Has `unit` answer `message`.
+pub(super) fn read(
+    unit: &Unit,
+    message: &pb::ModelInferRequest,
+) -> Result<Step<pb::ModelInferResponse>, Problem> {
+    let request = convert::request(message)?;
+    let raw = !message.raw_input_contents.is_empty();
+    super::infer(unit, request, move |reply, _| convert::response(reply, raw))
 }
 
 struct Door(Arc<App>);
@@ -94,11 +106,7 @@ impl GrpcInferenceService for Door {
         let unit = self.0.models.find(&message.model_name, version);
         let unit = unit.map_err(|e| status(&e))?;
         let size = message.encoded_len();
-        let answer = self.0.compute(unit, size, move |unit| {
-            let request = convert::request(&message)?;
-            let raw = !message.raw_input_contents.is_empty();
-            super::infer(unit, request, move |reply, _| convert::response(reply, raw))
-        });
+        let answer = self.0.compute(unit, size, move |unit| read(unit, &message));
         answer.await.map(Response::new).map_err(|e| status(&e))
     }
 

@@ -36,8 +36,11 @@ impl Method {
 /// The form of a door for a reply.
 pub(super) type Write<T> = fn(Reply<'_>) -> Result<T, Problem>;
 
+/// What a door gets for messages, with what it has for Prometheus.
+pub(super) type Responded<T> = Result<Step<(T, Vec<ModelMetric>)>, Problem>;
+
 /// Does `method` of `unit` with `messages`, one of them but for the aggregate; the
-/// reply is in the form of `write`, with what it has for Prometheus.
+/// reply is in the form of `write`.
 ///
 /// # Errors
 ///
@@ -49,7 +52,7 @@ pub(super) fn respond<T: 'static>(
     method: Method,
     messages: Vec<Message<'_>>,
     write: Write<T>,
-) -> Result<Step<(T, Vec<ModelMetric>)>, Problem> {
+) -> Responded<T> {
     let mut payloads = Vec::with_capacity(messages.len());
     let mut meta: Option<Meta> = None;
     for message in messages {

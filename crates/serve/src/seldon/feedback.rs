@@ -1,26 +1,56 @@
 //! What became of a prediction.
 
 use super::array::{Array, Cells};
-use super::convert;
 use super::message::{Data, Message, Payload};
-use super::reply::Body;
+use super::reply::{Body, Node};
+use super::source::Source;
+use super::{convert, protojson};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::proto::seldon::protos::{Feedback, SeldonMessage};
 
-/// Counts the reward. The reply has an empty array: of the kind of the request
-/// that is judged, a tensor where it had none.
+/// Reads feedback that came as JSON: unlike the other messages, by the rules of
+/// protocol buffers.
 ///
 /// # Errors
 ///
-/// When that request is not a message.
+/// When it is not such JSON.
+pub(super) fn read(source: &Source) -> Result<Feedback, Problem> {
+    protojson::read("seldon.protos.Feedback", &source.value()?)
+        .map_err(|error| Problem::BadData(format!("the feedback: {error}")))
+}
+
+/// The JSON of a reply, by the same rules.
+///
+/// # Errors
+///
+/// When it cannot be written, which is a defect of this program.
+pub(super) fn write(reply: &SeldonMessage) -> Result<Vec<u8>, Problem> {
+    let json = protojson::write("seldon.protos.SeldonMessage", reply);
+    let bytes = json.and_then(|json| serde_json::to_vec(&json).map_err(|e| e.to_string()));
+    bytes.map_err(Problem::Internal)
+}
+
+/// Counts the reward.
+///
+/// # Errors
+///
+/// When the request that is judged is not a message.
 pub(super) fn receive(app: &App, feedback: Feedback) -> Result<SeldonMessage, Problem> {
+    let reward = feedback.reward.into();
+    let reply = reply(&app.node, feedback)?;
+    app.metrics.rewarded(reward);
+    Ok(reply)
+}
+
+/// The reply, which has an empty array: of the kind of the request that is judged,
+/// a tensor where it had none.
+pub(super) fn reply(node: &Node, feedback: Feedback) -> Result<SeldonMessage, Problem> {
     let message = match feedback.request {
         Some(request) => convert::message(request)?,
         None => Message::default(),
     };
     let (payload, meta) = message.split();
-    app.metrics.rewarded(feedback.reward.into());
     let array = Array {
         shape: vec![0],
         cells: Cells::Ints(Vec::new()),
@@ -29,5 +59,5 @@ pub(super) fn receive(app: &App, feedback: Feedback) -> Result<SeldonMessage, Pr
         Some(Payload::Data(Data { tensor: None, .. })) => Body::Ndarray(Vec::new(), array),
         _ => Body::Tensor(Vec::new(), array),
     };
-    convert::reply(app.node.reply(meta, "feedback", body.into()))
+    convert::reply(node.reply(meta, "feedback", body.into()))
 }

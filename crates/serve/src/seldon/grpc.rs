@@ -8,7 +8,8 @@ use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
-use super::call::{Method, respond};
+use super::call::{Method, Responded, respond};
+use super::reply::Node;
 use super::{convert, feedback, protojson};
 use crate::app::App;
 use crate::grpc::status;
@@ -67,10 +68,9 @@ impl Door {
             ));
         }
         let size = messages.iter().map(SeldonMessage::encoded_len).sum();
-        let outcome = self.0.compute(unit, size, move |unit| {
-            let messages: Result<_, Problem> = messages.into_iter().map(convert::message).collect();
-            respond(unit, node, method, messages?, convert::reply)
-        });
+        let outcome = self
+            .0
+            .compute(unit, size, move |unit| read(unit, node, method, messages));
         let (reply, metrics) = outcome.await.map_err(|problem| status(&problem))?;
         self.0.metrics.returned(method.label(), &metrics);
         Ok(Response::new(reply))
@@ -101,6 +101,17 @@ impl Door {
         let metrics = &self.0.metrics;
         metrics.served(service, "unary", &code, start.elapsed());
     }
+}
+
+/// Has `unit` answer `messages`.
+pub(super) fn read(
+    unit: &Unit,
+    node: Arc<Node>,
+    method: Method,
+    messages: Vec<SeldonMessage>,
+) -> Responded<SeldonMessage> {
+    let messages: Result<_, Problem> = messages.into_iter().map(convert::message).collect();
+    respond(unit, node, method, messages?, convert::reply)
 }
 
 #[tonic::async_trait]

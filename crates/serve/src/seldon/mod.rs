@@ -10,6 +10,8 @@ mod call;
 mod convert;
 mod echo;
 mod feedback;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod grpc;
 mod media;
 mod message;

@@ -10,8 +10,10 @@ use axum::routing::{MethodRouter, get, post};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::call::{Method, respond};
-use super::{feedback, protojson, reply, source};
+use super::call::{Method, Responded, respond};
+use super::reply::Node;
+use super::source::Source;
+use super::{feedback, reply, source};
 use crate::app::App;
 use crate::http;
 use crate::models::Unit;
@@ -68,15 +70,25 @@ async fn answer(app: &Arc<App>, request: Request, method: Method) -> Result<Vec<
     let node = Arc::clone(&app.node);
     let (body, metrics) = app
         .compute(app.unit()?, source.len(), move |unit| {
-            let messages = match method {
-                Method::Aggregate => source.messages()?,
-                _ => vec![source.message()?],
-            };
-            respond(unit, node, method, messages, |reply| reply.json())
+            read(unit, node, method, &source)
         })
         .await?;
     app.metrics.returned(method.label(), &metrics);
     Ok(body)
+}
+
+/// Has `unit` answer what `source` says.
+pub(super) fn read(
+    unit: &Unit,
+    node: Arc<Node>,
+    method: Method,
+    source: &Source,
+) -> Responded<Vec<u8>> {
+    let messages = match method {
+        Method::Aggregate => source.messages()?,
+        _ => vec![source.message()?],
+    };
+    respond(unit, node, method, messages, |reply| reply.json())
 }
 
 async fn send_feedback(State(app): State<Arc<App>>, request: Request) -> Response {
@@ -84,18 +96,11 @@ async fn send_feedback(State(app): State<Arc<App>>, request: Request) -> Respons
     finish(puid, feedback_reply(&app, request).await)
 }
 
-/// Unlike the others, this message is read and written by the rules of protocol
-/// buffers.
 async fn feedback_reply(app: &Arc<App>, request: Request) -> Result<Vec<u8>, Problem> {
     let (parts, body) = http::read(app, request).await?;
     app.unit()?;
-    let value = source::find(&parts, body).await?.value()?;
-    let feedback = protojson::read("seldon.protos.Feedback", &value)
-        .map_err(|error| Problem::BadData(format!("the feedback: {error}")))?;
-    let reply = feedback::receive(app, feedback)?;
-    let json = protojson::write("seldon.protos.SeldonMessage", &reply);
-    let bytes = json.and_then(|json| serde_json::to_vec(&json).map_err(|e| e.to_string()));
-    bytes.map_err(Problem::Internal)
+    let feedback = feedback::read(&source::find(&parts, body).await?)?;
+    feedback::write(&feedback::receive(app, feedback)?)
 }
 
 fn finish(puid: HeaderValue, outcome: Result<Vec<u8>, Problem>) -> Response {

@@ -134,6 +134,10 @@ pub struct TrainingOptions {
     #[arg(long, env = "TRAIN_LAST_MODEL", value_name = "DIR")]
     pub last_model: Option<PathBuf>,
 
+    /// The port on 127.0.0.1 where a worker's own Pachyderm is asked for the last model.
+    #[arg(long, env = "PEER_PORT", value_name = "PORT")]
+    pub peer_port: Option<u16>,
+
     /// The version's name. Without it, one that is derived from the data, the
     /// settings and the program: the same version for the same inputs.
     #[arg(long, env = "PACH_JOB_ID", value_name = "ID", value_parser = name)]

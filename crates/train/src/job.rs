@@ -71,10 +71,7 @@ impl Job {
             model: args.model.clone(),
             version,
             repo: args.repo.clone(),
-            // Pachyderm names this variable after the input.
-            data_commit: std::env::var(format!("{}_COMMIT", args.input))
-                .ok()
-                .filter(|commit| !commit.is_empty()),
+            data_commit: data_commit(args),
             uri: given(args.output_commit.as_ref())
                 .map(|commit| package_uri(commit, &pipeline, given(args.project.as_ref()))),
             input: args.input.clone(),
@@ -107,6 +104,12 @@ impl Job {
             ..Provenance::default()
         })
     }
+}
+
+/// The commit of the data, which Pachyderm tells in a variable named after the input.
+pub(crate) fn data_commit(args: &TrainingOptions) -> Option<String> {
+    let commit = std::env::var(format!("{}_COMMIT", args.input)).ok();
+    commit.filter(|commit| !commit.is_empty())
 }
 
 fn given(value: Option<&String>) -> Option<&String> {

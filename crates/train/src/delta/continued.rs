@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
 use backbone::Backbone;
+use monitor::{Reference, Values};
 use ndarray::{Array1, Array2};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -18,7 +19,8 @@ use crate::progress::step;
 use crate::run::counted;
 
 /// Leaves the new examples and a share of the old ones of each class; the classes of
-/// the model that is continued stay known.
+/// the model that is continued stay known. Where there is no new one, all are left,
+/// and nothing is continued: false.
 ///
 /// # Errors
 ///
@@ -28,7 +30,7 @@ pub(crate) fn narrow(
     delta: &Delta,
     experiment: &Experiment,
     backbone: &Backbone,
-) -> Result<()> {
+) -> Result<bool> {
     let last = &delta.last.manifest;
     let same = last.provenance.backbone.as_ref();
     ensure!(
@@ -43,11 +45,13 @@ pub(crate) fn narrow(
             .get(*index)
             .is_some_and(|item| delta.is_new(item.file()))
     });
-    ensure!(
-        !new.is_empty(),
-        "the new files have no {} with a class",
-        examples.kind.noun()
-    );
+    if new.is_empty() {
+        step(format_args!(
+            "the new files have no {} with a class: learning from all data",
+            examples.kind.noun()
+        ));
+        return Ok(false);
+    }
     let kept = sample(examples, &old, experiment);
     let noun = examples.kind.noun();
     step(format_args!(
@@ -62,7 +66,7 @@ pub(crate) fn narrow(
         .items
         .retain(|_| index.next().is_some_and(|index| wanted.contains(&index)));
     examples.know(&last.labels);
-    Ok(())
+    Ok(true)
 }
 
 /// The given share of the old examples of each class, rounded up.
@@ -83,6 +87,16 @@ fn sample(examples: &Examples, old: &[usize], experiment: &Experiment) -> Vec<us
     kept
 }
 
+/// A head that is continued.
+pub(crate) struct Prior {
+    /// What it gives for an embedding.
+    pub(crate) head: Linear,
+    /// The deviation of each number in what it has learned from; 0 where that is not
+    /// known. Numbers that vary little in what is new, and varied much before, must not
+    /// gain weight from it.
+    pub(crate) deviation: Array1<f64>,
+}
+
 impl Delta {
     fn is_new(&self, file: &str) -> bool {
         self.new.contains(file)
@@ -94,7 +108,7 @@ impl Delta {
     /// # Errors
     ///
     /// When it has no linear head.
-    pub(crate) fn head(&self, labels: &[String], width: usize) -> Result<Linear> {
+    pub(crate) fn prior(&self, labels: &[String], width: usize) -> Result<Prior> {
         let last = &self.last.manifest;
         let layers = backbone::head_of(&self.last.graph)
             .with_context(|| format!("cannot continue {}", last.version))?;
@@ -123,6 +137,22 @@ impl Delta {
                 }
             }
         }
-        Ok(head)
+        let deviation = self.deviation(width)?;
+        Ok(Prior { head, deviation })
+    }
+
+    fn deviation(&self, width: usize) -> Result<Array1<f64>> {
+        let mut deviation = Array1::zeros(width);
+        let Some(reference) = &self.last.reference else {
+            return Ok(deviation);
+        };
+        let reference = Reference::read(reference)
+            .with_context(|| format!("cannot continue {}", self.last.manifest.version))?;
+        for (place, feature) in deviation.iter_mut().zip(&reference.features) {
+            if let Values::Numeric { moments, .. } = &feature.values {
+                *place = moments[1];
+            }
+        }
+        Ok(deviation)
     }
 }

@@ -10,6 +10,8 @@ pub(super) struct Last {
     pub(super) manifest: Manifest,
     /// The ONNX graph.
     pub(super) graph: Vec<u8>,
+    /// What it was trained on looked like, where its package says that.
+    pub(super) reference: Option<Vec<u8>>,
     /// The data files of its commit.
     pub(super) inventory: Inventory,
 }
@@ -29,6 +31,7 @@ impl Last {
         };
         Ok(Some(Self {
             graph: package.graph,
+            reference: package.reference,
             manifest,
             inventory,
         }))

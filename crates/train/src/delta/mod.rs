@@ -8,14 +8,17 @@
 
 mod continued;
 mod last;
+mod pachd;
 
 use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
 use model::{BaseModel, Inventory};
+use pachyderm::Difference;
 
-pub(crate) use self::continued::narrow;
+pub(crate) use self::continued::{Prior, narrow};
 use self::last::Last;
+use self::pachd::Worker;
 use crate::TrainingOptions;
 use crate::progress::{step, warn};
 use crate::run::counted;
@@ -35,28 +38,22 @@ impl Delta {
     ///
     /// When nothing tells what the last model is, or it is not whole.
     pub(crate) fn find(options: &TrainingOptions, data: &Inventory) -> Result<Option<Self>> {
-        let folder = options.last_model.as_deref();
-        let Some(folder) = folder.filter(|path| !path.as_os_str().is_empty()) else {
-            bail!(
-                "mode is delta, and nothing tells the last model: name the folder of its package \
-                 with --last-model"
-            );
-        };
-        let Some(last) = Last::open(&options.below_pfs(folder))? else {
-            step(format_args!(
-                "there is no last model in {}: learning from all data",
-                folder.display()
-            ));
+        let Some((last, told)) = last(options)? else {
             return Ok(None);
         };
-        let found = last.inventory.differences(data);
-        let new: BTreeSet<String> = found.added.into_iter().chain(found.changed).collect();
         let version = &last.manifest.version;
-        if !found.missing.is_empty() {
+        let (new, gone) = match told {
+            Some(Difference { new, gone }) => (new, gone),
+            None => {
+                let found = last.inventory.differences(data);
+                ([found.added, found.changed].concat(), found.missing)
+            }
+        };
+        if !gone.is_empty() {
             warn(&format!(
                 "{} that {version} was trained on are gone; it has not forgotten them, as mode: \
                  all would",
-                counted(found.missing.len(), "file")
+                counted(gone.len(), "file")
             ));
         }
         if new.is_empty() {
@@ -69,6 +66,7 @@ impl Delta {
             "{} new since {version}, which is continued",
             counted(new.len(), "file")
         ));
+        let new = new.into_iter().collect();
         Ok(Some(Self { last, new }))
     }
 
@@ -79,4 +77,33 @@ impl Delta {
             digest: self.last.manifest.digest,
         }
     }
+}
+
+/// The last model, and what is new where Pachyderm tells that; none where there is no
+/// model yet.
+fn last(options: &TrainingOptions) -> Result<Option<(Last, Option<Difference>)>> {
+    let folder = options.last_model.as_deref();
+    if let Some(folder) = folder.filter(|path| !path.as_os_str().is_empty()) {
+        let last = Last::open(&options.below_pfs(folder))?;
+        if last.is_none() {
+            step(format_args!(
+                "there is no last model in {}: learning from all data",
+                folder.display()
+            ));
+        }
+        return Ok(last.map(|last| (last, None)));
+    }
+    let Some(worker) = Worker::of(options) else {
+        bail!(
+            "mode is delta, and nothing tells the last model: name the folder of its package with \
+             --last-model, or run in a worker of Pachyderm"
+        );
+    };
+    let last = worker.last()?;
+    if last.is_none() {
+        step(format_args!(
+            "no job of this pipeline has published a model: learning from all data"
+        ));
+    }
+    Ok(last)
 }

@@ -9,8 +9,9 @@ use super::layers::Layers;
 use super::mlp::Part;
 use super::rows::Rows;
 use super::{linear, mlp, parts};
+use crate::delta::Prior;
 use crate::experiment::{Experiment, HeadKind, Hyperparameters};
-use crate::local::{FitError, Linear, select, softmax, to_probabilities};
+use crate::local::{FitError, select, softmax, to_probabilities};
 use crate::parallel;
 use crate::progress::{Progress, step};
 
@@ -30,7 +31,7 @@ pub(super) struct Training<'a> {
     /// How many classes there are.
     pub(super) classes: usize,
     /// The head that is continued.
-    pub(super) prior: Option<&'a Linear>,
+    pub(super) prior: Option<&'a Prior>,
 }
 
 /// A head that was tried.

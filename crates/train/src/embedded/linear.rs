@@ -2,8 +2,9 @@
 
 use super::layers::Layers;
 use super::rows::{Rows, Scaled, Scaling};
+use crate::delta::Prior;
 use crate::experiment::Hyperparameters;
-use crate::local::{FitError, Linear, softmax};
+use crate::local::{FitError, softmax};
 
 /// Fits a linear head to `rows`. Where there is a `prior`, the penalty holds the head
 /// to that one, so that what the rows do not tell stays as it was.
@@ -12,10 +13,13 @@ pub(super) fn fit(
     codes: &[usize],
     classes: usize,
     settings: &Hyperparameters,
-    prior: Option<&Linear>,
+    prior: Option<&Prior>,
 ) -> Result<Layers, FitError> {
-    let scaling = Scaling::of(&rows);
-    let prior = prior.map(|prior| scaling.scaled(prior));
+    let mut scaling = Scaling::of(&rows);
+    if let Some(prior) = prior {
+        scaling.widen(&prior.deviation);
+    }
+    let prior = prior.map(|prior| scaling.scaled(&prior.head));
     let scaled = Scaled {
         rows,
         scaling: &scaling,

@@ -86,12 +86,14 @@ impl Subject {
     ) -> Result<Self> {
         let backbone = open(options, name)?;
         let mut examples = examples::read(options, &experiment, &backbone)?;
-        let delta = match experiment.mode {
+        let mut delta = match experiment.mode {
             Mode::All => None,
             Mode::Delta => Delta::find(options, &examples.files)?,
         };
-        if let Some(delta) = &delta {
-            delta::narrow(&mut examples, delta, &experiment, &backbone)?;
+        if let Some(found) = &delta
+            && !delta::narrow(&mut examples, found, &experiment, &backbone)?
+        {
+            delta = None;
         }
         Ok(Self {
             experiment,
@@ -141,7 +143,7 @@ pub(crate) fn train<'a>(
         delta,
     } = subject;
     let prior = delta.as_ref();
-    let prior = prior.map(|delta| delta.head(&examples.labels, backbone.width()));
+    let prior = prior.map(|delta| delta.prior(&examples.labels, backbone.width()));
     let prior = prior.transpose()?;
     let embedder = Embedder::load(&backbone).context("cannot load the backbone")?;
     let cache = cache::Cache::open(options.cache.as_deref(), &backbone);

@@ -98,6 +98,13 @@ impl Scaling {
         scaled
     }
 
+    /// Takes the larger of each deviation and this one.
+    pub(super) fn widen(&mut self, deviation: &Array1<f64>) {
+        for (own, other) in self.deviation.iter_mut().zip(deviation) {
+            *own = own.max(*other);
+        }
+    }
+
     /// The model that gives for scaled rows what `linear` gives for these as they are.
     pub(super) fn scaled(&self, linear: &Linear) -> Linear {
         let mut weights = linear.weights.clone();

@@ -85,6 +85,7 @@ impl VerifyOptions {
             // What was kept before would not be made again.
             cache: None,
             last_model: self.last_model.clone(),
+            peer_port: None,
             job_id: Some(manifest.version.clone()),
             pipeline: Some(from.pipeline.clone()),
             project: None,

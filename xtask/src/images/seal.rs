@@ -38,8 +38,8 @@ pub(crate) struct Sealed {
 }
 
 /// What a container gets from a configuration. Left out are the hour and the
-/// engine of the build, and the labels that only tell of the commit: two images
-/// of equal content do the same.
+/// engine of the build, and the labels and the variable that only tell of the commit:
+/// two images of equal content do the same.
 pub(crate) fn content(configuration: &Value) -> Value {
     let mut config = Map::new();
     let given = configuration.get("config");
@@ -53,6 +53,13 @@ pub(crate) fn content(configuration: &Value) -> Value {
     if let Some(Value::Object(labels)) = config.get_mut("Labels") {
         labels.retain(|key, _| !OF_THE_COMMIT.contains(&key.as_str()));
         labels.sort_keys();
+    }
+    if let Some(Value::Array(variables)) = config.get_mut("Env") {
+        let of_the_commit = |one: &Value| one.as_str().is_some_and(|v| v.starts_with(REVISION));
+        variables.retain(|one| !of_the_commit(one));
+        if variables.is_empty() {
+            config.remove("Env");
+        }
     }
     json!({
         "architecture": configuration.get("architecture"),
@@ -79,10 +86,12 @@ const STARTED_WITH: [&str; 8] = [
 ];
 
 /// Labels that differ from commit to commit.
-const OF_THE_COMMIT: [&str; 2] = [
-    "org.opencontainers.image.created",
-    "org.opencontainers.image.revision",
-];
+const OF_THE_COMMIT: [&str; 2] = ["org.opencontainers.image.created", LABEL_OF_THE_REVISION];
+
+const LABEL_OF_THE_REVISION: &str = "org.opencontainers.image.revision";
+
+/// The variable by which a program knows the commit of its source.
+const REVISION: &str = "SOURCE_REVISION=";
 
 /// Writes the image as an archive that `docker load` takes.
 ///
@@ -134,6 +143,16 @@ fn configuration(parts: Parts<'_>, layer: &str) -> Value {
                 .map(|(key, value)| (key.clone(), json!(value))),
         );
     }
+    let revision = parts
+        .labels
+        .iter()
+        .find(|(key, _)| key == LABEL_OF_THE_REVISION);
+    if let Some((_, revision)) = revision {
+        let variables = config.entry("Env").or_insert_with(|| json!([]));
+        if let Value::Array(all) = variables {
+            all.push(json!(format!("{REVISION}{revision}")));
+        }
+    }
     let (os, architecture) = parts
         .platform
         .split_once('/')
@@ -168,7 +187,10 @@ mod tests {
             name: "serve",
             program,
             config,
-            labels: &[("version".to_owned(), "0.0.1".to_owned())],
+            labels: &[
+                ("version".to_owned(), "0.0.1".to_owned()),
+                (LABEL_OF_THE_REVISION.to_owned(), format!("of {created}")),
+            ],
             created,
             platform: "linux/arm64",
         };
@@ -181,6 +203,7 @@ mod tests {
         let time = "2026-01-02T03:04:05Z";
         let (one, archive) = sealed(b"x", json!({"User": "1", "Labels": {"b": "2"}}), time);
         let (other, again) = sealed(b"x", json!({"Labels": {"b": "2"}, "User": "1"}), time);
+        assert!(String::from_utf8_lossy(&archive).contains("SOURCE_REVISION=of 2026"));
         assert_eq!((&one.id, archive), (&other.id, again));
         let later = sealed(b"x", json!({"User": "1", "Labels": {"b": "2"}}), "later").0;
         assert_ne!(one.id, later.id);

@@ -13,6 +13,9 @@ use super::launch::Call;
 use super::process::Start;
 use crate::secrets::Mount;
 
+/// Where a container sees the files of the last successful output.
+pub(super) const LAST: &str = "/last";
+
 /// The ID of a local image.
 ///
 /// # Errors
@@ -68,6 +71,9 @@ pub(super) fn datum(call: Call<'_>) -> Result<Start> {
         command.args(["--user", &user]);
     }
     command.args(["--mount", &bind(call.pfs, "/pfs")]);
+    if let Some(last) = call.last {
+        command.args(["--mount", &format!("{},readonly", bind(last, LAST))]);
+    }
     for (index, mount) in call.mounts.iter().enumerate() {
         let folder = call.pfs.with_file_name(format!("secret-{index}"));
         show(mount, &folder)?;

@@ -42,6 +42,8 @@ pub(super) struct Call<'a> {
     pub(super) mounts: &'a [Mount],
     /// What the program sees as `/pfs`.
     pub(super) pfs: &'a Path,
+    /// The files of the last successful output, where there is one.
+    pub(super) last: Option<&'a Path>,
     /// A name that no other running program has.
     pub(super) name: String,
     pub(super) stdin: String,

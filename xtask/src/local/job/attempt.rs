@@ -1,7 +1,7 @@
 //! Runs the program on one datum.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -14,10 +14,17 @@ use super::{earliest, in_seconds};
 use crate::descriptor::DEFAULT_PROJECT;
 use crate::interrupt;
 use crate::local::datum::Datum;
+use crate::local::docker::LAST;
 use crate::local::launch::{Call, Launcher};
 use crate::local::process::{End, Process};
 use crate::local::publish;
 use crate::local::repo::Processed;
+
+/// The variable by which train is told the package of the last model.
+const LAST_MODEL: &str = "TRAIN_LAST_MODEL";
+
+/// Where train puts a package in its output.
+const MODEL: &str = "model";
 
 /// How often a datum is tried where the descriptor does not say.
 const DATUM_TRIES: u32 = 3;
@@ -106,6 +113,7 @@ impl Work<'_> {
             user: transform.user.as_deref().filter(|user| !user.is_empty()),
             mounts: &self.mounts,
             pfs,
+            last: self.last.as_deref(),
             name: format!("{use_case}-{pipeline}-{job}-{id}"),
             stdin: stdin.iter().map(|line| format!("{line}\n")).collect(),
         }
@@ -153,6 +161,13 @@ impl Work<'_> {
             owned("PACH_OUTPUT_COMMIT_ID", &self.id),
             owned("PACH_DATUM_ID", id),
         ]);
+        // Pachyderm is asked for it by the program itself; here there is none to ask.
+        let last = match &self.last {
+            Some(last) if !self.in_container() => last.clone(),
+            _ => PathBuf::from(LAST),
+        };
+        let model = last.join(MODEL).to_string_lossy().into_owned();
+        env.push((LAST_MODEL.to_owned(), model));
         for part in &datum.parts {
             let name = part.input.name();
             let path = seen.join(name).join(part.path.trim_matches('/'));

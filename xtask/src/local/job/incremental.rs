@@ -22,6 +22,7 @@ use crate::secrets::Secrets;
 const PROGRAM: &str = r#"#!/bin/sh
 set -e
 cd "$PFS_ROOT/in"
+if test "$1" = last; then echo "before: $(cat "${TRAIN_LAST_MODEL%/model}/a" 2>/dev/null)"; fi
 for file in $(find . -type f); do
   case $file in */bad*) echo "no: $file"; test "$1" = recover || exit 3;; esac
   mkdir -p "../out/$(dirname "$file")"
@@ -174,6 +175,25 @@ fn a_failed_datum_fails_the_job_and_the_next_one_builds_on_the_last_good() {
     assert_eq!(lab.head().unwrap().id, good);
     lab.commit("in", &files(&[("a", "x"), ("c", "y")]));
     assert_eq!(counts(&lab.run(&pipeline, false)), (1, 1));
+}
+
+#[test]
+fn a_program_is_told_the_last_good_output() {
+    let lab = Lab::new();
+    let pipeline = lab.pipeline(|it| it["transform"]["cmd"] = json!(["/tool", "last"]));
+    let before = |content: &str| {
+        lab.commit("in", &files(&[("a", content)]));
+        lab.run(&pipeline, false);
+        let log = lab.state.job("out", &lab.head().unwrap().id).join("log");
+        let said = fs::read_to_string(log).unwrap();
+        let line = said.lines().find_map(|line| line.split_once("before:"));
+        line.unwrap().1.trim().to_owned()
+    };
+    assert_eq!(before("x"), "");
+    assert_eq!(before("y"), "X");
+    lab.commit("in", &files(&[("a", "z"), ("bad", "")]));
+    assert!(matches!(lab.run(&pipeline, false), Outcome::Failed { .. }));
+    assert_eq!(before("v"), "Y");
 }
 
 #[test]

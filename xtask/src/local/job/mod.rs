@@ -103,6 +103,7 @@ impl Runner<'_> {
             secrets: self.secrets.variables(&pipeline.spec.transform.secrets)?,
             mounts: self.secrets.mounts(&pipeline.spec.transform.secrets)?,
             inputs,
+            last: head.as_ref().map(|head| output.files(&head.id)),
             log: self.state.job(pipeline.name(), &id).join("log"),
             id,
             deadline: in_seconds(pipeline.spec.job_timeout.as_deref()),

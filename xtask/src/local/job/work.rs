@@ -33,6 +33,8 @@ pub(super) struct Work<'a> {
     pub(super) mounts: Vec<Mount>,
     /// The commits that are read.
     pub(super) inputs: Vec<Provenance>,
+    /// The files of the last successful output, where there is one.
+    pub(super) last: Option<PathBuf>,
     /// Where the programs print to.
     pub(super) log: PathBuf,
     /// When `job_timeout` is over.

@@ -5,6 +5,7 @@ use model::{
     Datatype, Digest, ImageInput, MAX_PIXELS, Preprocessing, Resampling, TensorSignature, TextInput,
 };
 use onnx::ModelProto;
+use wheel::Pin;
 
 use crate::check;
 use crate::embed::Embedder;
@@ -114,6 +115,16 @@ impl Known {
             );
         };
         Ok(known)
+    }
+
+    /// The wheel.
+    pub(crate) fn pin(&self) -> Pin {
+        Pin {
+            package: self.package,
+            version: self.version,
+            sha256: self.sha256,
+            built_for: None,
+        }
     }
 
     /// The digest of the wheel.

@@ -13,8 +13,6 @@ mod check;
 mod description;
 mod embed;
 #[cfg(feature = "make")]
-mod fetch;
-#[cfg(feature = "make")]
 mod graphs;
 mod head;
 #[cfg(feature = "make")]

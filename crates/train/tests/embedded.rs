@@ -12,11 +12,10 @@ mod common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use common::pictures::{EXPERIMENT, colours, png, with_means};
 use common::texts::{sentences, with_words};
-use common::{Pfs, tree};
+use common::{Pfs, backbones, tree};
 use model::{Input, Package, Preprocessing, Session, Tensor, Tokenizer};
 
 const CONFIG: [&str; 2] = ["--config", "/pfs/experiment.yaml"];
@@ -206,21 +205,6 @@ fn the_same_texts_give_the_same_bytes() {
     assert!(package() == package());
 }
 
-/// The real backbones, made once.
-fn real(name: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let made = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--package", "backbone", "--", name])
-        .current_dir(&root)
-        .env_remove("BACKBONES")
-        // Flags that are meant for a target do not fit a build without one.
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .status()
-        .unwrap();
-    assert!(made.success());
-    root.join(".local/backbones").canonicalize().unwrap()
-}
-
 fn shared(path: &str) -> PathBuf {
     let folder = std::env::var_os("SHARED_DIR").unwrap();
     Path::new(&folder).join("data").join(path)
@@ -230,7 +214,7 @@ fn shared(path: &str) -> PathBuf {
 #[test]
 #[ignore = "needs SHARED_DIR, python3 with pip and a package index; minutes without --release"]
 fn cats_and_dogs_are_told_apart() {
-    let backbones = real("efficientnet-lite0");
+    let kept = backbones("efficientnet-lite0");
     let cache = tempfile::tempdir().unwrap();
     let mut sum = 0.0;
     for seed in 0..5 {
@@ -241,7 +225,7 @@ fn cats_and_dogs_are_told_apart() {
             let name = path.file_name().unwrap().to_str().unwrap();
             pfs = pfs.file(&format!("data/{name}"), fs::read(&path).unwrap());
         }
-        let at = ["--backbones", backbones.to_str().unwrap(), "--cache"];
+        let at = ["--backbones", kept.to_str().unwrap(), "--cache"];
         let (out, err) = pfs.train(&[&CONFIG[..], &at, &[cache.path().to_str().unwrap()]].concat());
         println!("{err}{out}");
         let metrics = pfs.metrics();
@@ -256,14 +240,14 @@ fn cats_and_dogs_are_told_apart() {
 #[test]
 #[ignore = "needs SHARED_DIR, python3 with pip and a package index; minutes without --release"]
 fn financial_phrases_are_told_apart() {
-    let backbones = real("all-minilm-l6-v2");
+    let kept = backbones("all-minilm-l6-v2");
     let rows = |name: &str| fs::read(shared("financial-phrasebank").join(name)).unwrap();
     let settings = "backbone: all-minilm-l6-v2\ncontent: text\ntarget: label\ndelimiter: \"\\t\"\n\
                     split: 0.05\n";
     let pfs = Pfs::new()
         .file("experiment.yaml", settings)
         .file("data/train.csv", rows("train.csv"));
-    let at = ["--backbones", backbones.to_str().unwrap()];
+    let at = ["--backbones", kept.to_str().unwrap()];
     let (out, err) = pfs.train(&[&CONFIG[..], &at].concat());
     println!("{err}{out}");
     let package = pfs.package();

@@ -1,20 +1,30 @@
 //! The exported graphs against ONNX Runtime, the reference of the format.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
 
 mod common;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use backbone::Backbone;
 use common::pictures::{EXPERIMENT, colours, png};
 use common::texts::{sentences, with_words};
-use common::{Pfs, either_csv, encode, mixed_csv, regression_csv};
-use model::{Cell, Input, Package, Preprocessing, Session, Tensor, Tokenizer};
+use common::{Pfs, backbones, either_csv, encode, mixed_csv, regression_csv};
+use model::{
+    Cell, ImageInput, Input, OnnxRuntime, Package, Preprocessing, Session, Tensor, TensorSignature,
+    Tokenizer,
+};
 use serde_json::{Value, json};
 
 /// A Python with the two packages, made once below the target folder.
-fn python() -> std::path::PathBuf {
+fn python() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("onnxruntime");
     let python = folder.join("bin/python");
     let ready = folder.join("ready");
@@ -29,6 +39,47 @@ fn python() -> std::path::PathBuf {
 fn run(command: &mut Command) {
     let status = command.status().unwrap();
     assert!(status.success(), "{command:?}: {status}");
+}
+
+/// Runs a graph on both engines of serve, and compares all outputs.
+fn engines(
+    python: &Path,
+    graph: &[u8],
+    (inputs, outputs): (&[TensorSignature], &[TensorSignature]),
+    values: Vec<Input>,
+) {
+    let packages = python.ancestors().nth(2).unwrap().join("lib");
+    let below = |folder: PathBuf| {
+        std::fs::read_dir(folder)
+            .unwrap()
+            .map(|it| it.unwrap().path())
+    };
+    let library = below(packages)
+        .flat_map(|version| below(version.join("site-packages/onnxruntime/capi")))
+        .find(|path| path.to_string_lossy().contains("libonnxruntime.so."))
+        .expect("the package has a library");
+    let library = OnnxRuntime::load(&library, 2).unwrap();
+    let library = library.open(graph, inputs, outputs).unwrap();
+    assert!(
+        library.engine().starts_with("onnxruntime 1."),
+        "{library:?}"
+    );
+    let built_in = Session::open(graph.to_vec(), inputs, outputs).unwrap();
+    let wanted = built_in.run_inputs(values.clone(), None).unwrap();
+    let found = library.run_inputs(values, None).unwrap();
+    assert_eq!((wanted.len(), found.len()), (outputs.len(), outputs.len()));
+    for (wanted, found) in wanted.iter().zip(&found) {
+        assert_eq!(wanted.shape, found.shape);
+        let largest = wanted
+            .values
+            .iter()
+            .fold(1.0, |most: f32, v| most.max(v.abs()));
+        let pairs = wanted.values.iter().zip(&found.values);
+        let apart = pairs.map(|(one, other)| (one - other).abs() / largest);
+        let apart = apart.fold(0.0, f32::max);
+        println!("{} values, {apart:.1e} apart", wanted.values.len());
+        assert!(apart <= 1e-4, "{apart}");
+    }
 }
 
 /// Runs the package's graph here and in ONNX Runtime, and compares all outputs.
@@ -49,7 +100,9 @@ fn compare(python: &Path, pfs: &Pfs, inputs: Vec<Input>) {
             json!({"name": signature.name, "type": kind, "shape": shape, "values": values})
         })
         .collect();
-    let outputs = session.run_inputs(inputs, None).unwrap();
+    let outputs = session.run_inputs(inputs.clone(), None).unwrap();
+    let signature = (manifest.inputs.as_slice(), manifest.outputs.as_slice());
+    engines(python, &package.graph, signature, inputs);
     let wanted = manifest.outputs.iter().zip(&outputs);
     let wanted: Vec<Value> = wanted
         .map(|(signature, output)| {
@@ -111,7 +164,7 @@ fn the_joined_graphs_are_valid_and_give_the_same() {
     let python = python();
     let pfs = colours(|class, number| format!("{class}/{number}.png"));
     pfs.train(&CONFIG);
-    compare(&python, &pfs, pixels(&pfs.package()));
+    compare(&python, &pfs, sample_of(&pfs.package()));
     for head in ["linear", "mlp"] {
         let settings = format!(
             "{}\n",
@@ -121,31 +174,58 @@ fn the_joined_graphs_are_valid_and_give_the_same() {
             .file("data/all.tsv", sentences())
             .file("experiment.yaml", settings);
         pfs.train(&CONFIG);
-        compare(&python, &pfs, tokens(&pfs.package()));
+        compare(&python, &pfs, sample_of(&pfs.package()));
     }
 }
 
-/// Three pictures at once.
-fn pixels(package: &Package) -> Vec<Input> {
-    let Preprocessing::Image(image) = &package.manifest.preprocessing else {
-        panic!("{:?}", package.manifest.preprocessing)
-    };
+/// The real backbones, whose graphs are the largest that are shipped.
+#[test]
+#[ignore = "needs python3 with venv and pip, and a package index"]
+fn the_backbones_give_the_same_on_both_engines() {
+    let python = python();
+    for name in ["efficientnet-lite0", "all-minilm-l6-v2"] {
+        let backbone = Backbone::open(&backbones(name).join(name)).unwrap();
+        let description = &backbone.description;
+        let inputs = &description.inputs;
+        let values = sample(
+            &description.preprocessing,
+            backbone.tokenizer.as_deref(),
+            inputs,
+        );
+        let outputs = std::slice::from_ref(&description.output);
+        engines(&python, &backbone.graph, (inputs, outputs), values);
+    }
+}
+
+fn sample_of(package: &Package) -> Vec<Input> {
+    let manifest = &package.manifest;
+    let tokenizer = package.tokenizer.as_deref();
+    sample(&manifest.preprocessing, tokenizer, &manifest.inputs)
+}
+
+/// Three pictures at once, or two texts of which one is filled up.
+fn sample(
+    preprocessing: &Preprocessing,
+    tokenizer: Option<&[u8]>,
+    inputs: &[TensorSignature],
+) -> Vec<Input> {
+    match preprocessing {
+        Preprocessing::Image(image) => pixels(image),
+        Preprocessing::Text(input) => {
+            let tokenizer = Tokenizer::load(tokenizer.unwrap(), input).unwrap();
+            let tokens = tokenizer.encode(&["the good day", "awful"]).unwrap();
+            let input = |signature: &TensorSignature| tokens.input(&signature.name).unwrap();
+            inputs.iter().map(input).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn pixels(image: &ImageInput) -> Vec<Input> {
     let mut values = Vec::new();
     for colour in [[190, 40, 5], [1, 2, 230], [100, 100, 100]] {
         image.encode(&png(colour, 3), &mut values).unwrap();
     }
     let shape = vec![3, 3, image.height as usize, image.width as usize];
     vec![Tensor { shape, values }.into()]
-}
-
-/// Two texts at once, of which one is filled up.
-fn tokens(package: &Package) -> Vec<Input> {
-    let manifest = &package.manifest;
-    let Preprocessing::Text(input) = &manifest.preprocessing else {
-        panic!("{:?}", manifest.preprocessing)
-    };
-    let tokenizer = Tokenizer::load(package.tokenizer.as_ref().unwrap(), input).unwrap();
-    let tokens = tokenizer.encode(&["the good day", "awful"]).unwrap();
-    let inputs = manifest.inputs.iter();
-    inputs.map(|i| tokens.input(&i.name).unwrap()).collect()
 }

@@ -109,7 +109,7 @@ impl Recipe<'_> {
             bail!("the image of {} does not run: {message}", self.name);
         }
         let wanted = format!("{} {}", self.name, self.version);
-        let said = finished.stdout.trim();
+        let said = finished.stdout.lines().next().unwrap_or_default().trim();
         ensure!(
             said == wanted,
             "the image of {} answers --version with {said:?} and not with {wanted:?}",

@@ -12,7 +12,7 @@ use super::judge;
 use crate::metrics::Metrics;
 use crate::models::{Chosen, Cost, Echo, Models, Source, Unit};
 use crate::monitor::Watch;
-use crate::predict::{Batching, Conditions, Step, at_once};
+use crate::predict::{Batching, Conditions, Engines, Step, at_once};
 use crate::problem::Problem;
 use crate::seldon::{Metadata, Node, Overrides};
 
@@ -43,7 +43,8 @@ pub(crate) fn units() -> &'static Units {
 impl Units {
     fn load() -> Result<Self> {
         let (cost, metadata) = (Cost::default(), Metadata::echo(Overrides::default()));
-        let mut all = vec![Models::echo(None, Echo { cost, metadata }).default()?];
+        let mut all =
+            vec![Models::echo(None, Engines::default(), Echo { cost, metadata }).default()?];
         for package in [
             packages::watched(),
             packages::mixed(),
@@ -101,8 +102,9 @@ pub(crate) fn load(folder: &Path) -> Result<Arc<Unit>> {
             delay: Duration::ZERO,
             series: metrics.joins(),
         },
+        engines: Engines::default(),
     };
-    let models = Models::new(None);
+    let models = Models::new(None, Engines::default());
     models.open(source, conditions, true)?;
     Ok(models.default()?)
 }

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use anyhow::Result;
 
-use crate::predict::Conditions;
+use crate::predict::{Conditions, Engines};
 use crate::problem::Problem;
 use folder::{Found, Settings, Stamp};
 
@@ -32,6 +32,8 @@ pub(crate) struct Models {
     source: OnceLock<(Source, Conditions)>,
     /// The container's name, by which the model is also known.
     alias: Option<String>,
+    /// What runs them.
+    engines: Engines,
     /// `None` until the start is over.
     catalog: RwLock<Option<Arc<Catalog>>>,
     /// Changes come one after the other; with what was seen at the last look.
@@ -40,21 +42,27 @@ pub(crate) struct Models {
 
 impl Models {
     /// None yet.
-    pub(crate) fn new(alias: Option<String>) -> Self {
+    pub(crate) fn new(alias: Option<String>, engines: Engines) -> Self {
         Self {
             source: OnceLock::new(),
             alias,
+            engines,
             catalog: RwLock::default(),
             turn: Mutex::default(),
         }
     }
 
     /// The conformance model alone, which is ready at once.
-    pub(crate) fn echo(alias: Option<String>, echo: Echo) -> Self {
+    pub(crate) fn echo(alias: Option<String>, engines: Engines, echo: Echo) -> Self {
         let found = Found::at(Path::new(""), Settings::default());
-        let models = Self::new(alias);
+        let models = Self::new(alias, engines);
         models.replace(vec![Entry::ready(&found, Unit::Echo(echo))]);
         models
+    }
+
+    /// What runs the models.
+    pub(crate) fn engines(&self) -> &Engines {
+        &self.engines
     }
 
     /// All models as they are now.
@@ -214,7 +222,8 @@ impl Models {
             let entry = match source.load(found, conditions) {
                 Ok(unit) => {
                     let (model, version, digest) = (unit.name(), unit.version(), unit.digest());
-                    tracing::info!(model, version, digest, "loaded");
+                    let engine = unit.predictor().map(|it| it.engine());
+                    tracing::info!(model, version, digest, engine, "loaded");
                     Entry::ready(found, unit)
                 }
                 Err(error) => {

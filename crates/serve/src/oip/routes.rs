@@ -47,9 +47,11 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/v2/models/{model}/versions/{version}/infer", post(infer))
 }
 
-async fn server() -> Response {
+async fn server(extract::State(app): extract::State<Arc<App>>) -> Response {
     let (name, version) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
-    let body = json!({"name": name, "version": version, "extensions": EXTENSIONS});
+    let engine = app.models.engines().name();
+    let body =
+        json!({"name": name, "version": version, "engine": engine, "extensions": EXTENSIONS});
     http::json(StatusCode::OK, &body)
 }
 

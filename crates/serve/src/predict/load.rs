@@ -9,6 +9,7 @@ use model::{
 use monitor::{Measure, Reference, ReferenceError};
 
 use super::about::About;
+use super::engines::Engines;
 use super::joining::{Batching, Joining};
 use super::predictor::Predictor;
 use super::takes::{PredictError, Takes};
@@ -51,6 +52,8 @@ pub(crate) struct Conditions {
     pub(crate) watch: Watch,
     /// How far they are joined.
     pub(crate) batching: Batching,
+    /// What may run it.
+    pub(crate) engines: Engines,
 }
 
 impl Predictor {
@@ -66,7 +69,11 @@ impl Predictor {
         pin: Option<Digest>,
         conditions: &Conditions,
     ) -> Result<Self, LoadError> {
-        let Conditions { watch, batching } = conditions;
+        let Conditions {
+            watch,
+            batching,
+            engines,
+        } = conditions;
         let Package {
             manifest,
             graph,
@@ -96,7 +103,10 @@ impl Predictor {
             let embedding = check_reference(reference, &takes, &manifest.outputs);
             outputs.extend(embedding.map_err(unsupported)?);
         }
-        let session = Session::open(graph, &manifest.inputs, &outputs)?;
+        // The first run plans the graph; a client should not wait for that.
+        let first = |session: &Session| Ok(sample(session, &takes, &manifest.inputs)?);
+        let signature = (manifest.inputs.as_slice(), outputs.as_slice());
+        let (session, ()) = engines.open(&takes, graph, signature, &first)?;
         let output = outputs.swap_remove(0);
         let model = (name.as_str(), version.as_str());
         let joining = Joining::new(batching, model, &manifest.inputs, takes.bound());
@@ -115,7 +125,6 @@ impl Predictor {
             name: name.clone(),
             version: version.clone(),
         };
-        // The first run plans the graph; a client should not wait for that.
         let prediction = predictor.infer(None, predictor.takes.sample())?;
         let (rows, found) = (prediction.rows, prediction.width);
         if (rows, found) != (1, width) {
@@ -129,6 +138,17 @@ impl Predictor {
         }
         Ok(predictor)
     }
+}
+
+/// Runs `session` once, on what the model `takes`.
+fn sample(
+    session: &Session,
+    takes: &Takes,
+    inputs: &[TensorSignature],
+) -> Result<(), PredictError> {
+    takes.inputs(inputs, takes.sample(), 1, |inputs| {
+        session.run_inputs(inputs, None).map(drop)
+    })
 }
 
 fn takes(preprocessing: Preprocessing, tokenizer: Option<Vec<u8>>) -> Result<Takes, String> {

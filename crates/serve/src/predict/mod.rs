@@ -3,6 +3,7 @@
 mod about;
 mod asked;
 mod batch;
+mod engines;
 mod features;
 mod joining;
 mod load;
@@ -14,6 +15,7 @@ mod takes;
 
 pub(crate) use about::About;
 pub(crate) use asked::{Answered, Step, at_once};
+pub(crate) use engines::{Choice, Engines};
 pub(crate) use features::{BadRow, Features, Picture, encode};
 pub(crate) use joining::Batching;
 pub(crate) use load::{Conditions, LoadError};

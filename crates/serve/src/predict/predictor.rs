@@ -120,6 +120,11 @@ impl Predictor {
         Ok(all)
     }
 
+    /// The engine that runs it, as `built-in` or `onnxruntime 1.31`.
+    pub(crate) fn engine(&self) -> &str {
+        self.session.engine()
+    }
+
     /// What rows of a table look like, where they are watched.
     fn outlier(&self, features: &Features) -> Option<Outlier> {
         match (&self.monitor, features) {

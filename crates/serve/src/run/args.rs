@@ -10,6 +10,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::events::Payloads;
+use crate::predict::Choice;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,11 +28,14 @@ Exit status: 0 after an orderly end, 1 when the model cannot be loaded or served
 
 /// Serves a model package: Seldon v1 and Open Inference Protocol.
 #[derive(Debug, Parser)]
-#[command(name = "serve", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "serve", disable_version_flag = true, after_help = EXAMPLES, max_term_width = 100)]
 #[command(args_conflicts_with_subcommands = true, args_override_self = true)]
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Option<Command>,
+    /// Print the version and the engine that models run on.
+    #[arg(short = 'V', long)]
+    pub(super) version: bool,
     #[command(flatten)]
     pub(super) args: Args,
 }
@@ -267,6 +271,20 @@ pub(super) struct Args {
     /// there for it [default: 0].
     #[arg(long, env = "MLSERVER_MODEL_MAX_BATCH_TIME", value_name = "SECONDS")]
     pub(super) max_batch_delay: Option<f64>,
+    /// What runs the models. By itself, pictures and texts run on ONNX Runtime where
+    /// its library is there, rows on the engine that is built in.
+    #[arg(
+        long,
+        env = "SERVE_ENGINE",
+        value_name = "ENGINE",
+        default_value = "auto",
+        ignore_case = true
+    )]
+    pub(super) engine: Choice,
+    /// The library of ONNX Runtime, 1.17 or later [default:
+    /// /usr/local/lib/libonnxruntime.so, if it is there].
+    #[arg(long, env = "ORT_DYLIB_PATH", value_name = "FILE")]
+    pub(super) onnxruntime: Option<String>,
     /// How long a prediction may wait for a thread; one that waited longer gets
     /// 503 and is not started.
     #[arg(

@@ -9,6 +9,7 @@ mod origin;
 mod parameters;
 mod server;
 mod settings;
+mod version;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,9 @@ pub fn main() -> ExitCode {
     };
     if let Some(Command::Prestop) = cli.command {
         return ExitCode::SUCCESS;
+    }
+    if cli.version {
+        return version::print(cli.args);
     }
     let settings = match Settings::check(cli.args) {
         Ok(settings) => settings,

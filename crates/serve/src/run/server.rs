@@ -23,7 +23,7 @@ use crate::lanes::Lanes;
 use crate::metrics::Metrics;
 use crate::models::{Cost, Echo, Models};
 use crate::monitor::Watch;
-use crate::predict::{Batching, Conditions, Pool};
+use crate::predict::{Batching, Conditions, Engines, Pool};
 use crate::seldon::Metadata;
 
 /// How long requests in flight may take after the port is closed: with the
@@ -87,6 +87,7 @@ async fn serve(settings: Settings) -> Result<()> {
             delay,
             series: app.metrics.joins(),
         },
+        engines: app.models.engines().clone(),
     };
     tokio::select! {
         loaded = load(&app, origin, conditions, load_at_start) => loaded?,
@@ -111,7 +112,9 @@ async fn serve(settings: Settings) -> Result<()> {
         unit.as_ref().map(|unit| unit.version()),
     );
     let digest = unit.as_ref().map(|unit| unit.digest());
-    tracing::info!(%http, grpc, model, version, digest, seconds, "ready");
+    let predictor = unit.as_ref().and_then(|unit| unit.predictor());
+    let engine = predictor.map_or(app.models.engines().name(), |it| it.engine());
+    tracing::info!(%http, grpc, model, version, digest, engine, seconds, "ready");
 
     drained(&app, &mut signals, drain_delay).await;
     stop.send_replace(true);
@@ -161,13 +164,18 @@ async fn prepare(
         patience: settings.silence,
     };
     let alias = settings.node.id.clone();
+    let engines = Engines::find(
+        settings.engine,
+        settings.onnxruntime.as_deref(),
+        settings.threads,
+    )?;
     let models = match settings.origin {
         Origin::Echo => {
             let metadata = Metadata::echo(settings.overrides);
             let cost = Cost::default();
-            Models::echo(alias, Echo { cost, metadata })
+            Models::echo(alias, engines, Echo { cost, metadata })
         }
-        Origin::Folder(_) | Origin::Registry(..) => Models::new(alias),
+        Origin::Folder(_) | Origin::Registry(..) => Models::new(alias, engines),
     };
     let events = settings
         .sink

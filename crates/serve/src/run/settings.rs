@@ -15,6 +15,7 @@ use super::origin::Origin;
 use super::parameters::Parameters;
 use crate::events::{Payloads, Place, Sink};
 use crate::grpc;
+use crate::predict::Choice;
 use crate::seldon::{Node, Overrides};
 
 /// What stands in a metric's label whose variable is unset, in the words of the
@@ -61,6 +62,9 @@ pub(super) struct Settings {
     /// How long a request may wait for others.
     pub(super) batch_delay: Duration,
     pub(super) threads: usize,
+    pub(super) engine: Choice,
+    /// The library of ONNX Runtime, if one is named.
+    pub(super) onnxruntime: Option<String>,
     pub(super) queue: usize,
     pub(super) max_body: usize,
     /// Connections at a time to all ports but that of the metrics.
@@ -108,10 +112,7 @@ impl Settings {
             args.connections > 0,
             "--connections is 0, expected at least 1"
         );
-        let threads = match args.threads {
-            Some(threads) => threads,
-            None => cores(),
-        };
+        let threads = args.threads.unwrap_or_else(cores);
         ensure!(threads > 0, "--threads is 0, expected at least 1");
         ensure!(args.queue > 0, "--queue is 0, expected at least 1");
         let port = |own: Option<u16>, other: Option<u16>, default| own.or(other).unwrap_or(default);
@@ -147,6 +148,8 @@ impl Settings {
             batch_size,
             batch_delay,
             threads,
+            engine: args.engine,
+            onnxruntime: set(args.onnxruntime),
             queue: args.queue,
             limits: annotations.limits(args.max_body),
             rest_timeout: annotations.rest_timeout,

@@ -13,6 +13,7 @@ mod browser;
 mod clients;
 mod compressed;
 mod echo;
+mod engines;
 mod events;
 mod grpc;
 mod hostile;

@@ -89,7 +89,8 @@ fn metadata_and_health() {
     let package = package::mixed();
     let server = Server::ready(command(package.folder()).env("PREDICTIVE_UNIT_ID", "unit"));
     let server_metadata = json!({
-        "name": "serve", "version": env!("CARGO_PKG_VERSION"), "extensions": ["binary_tensor_data"],
+        "name": "serve", "version": env!("CARGO_PKG_VERSION"), "engine": "built-in",
+        "extensions": ["binary_tensor_data"],
     });
     assert_eq!(value(&server.get("/v2").body), server_metadata);
     assert_eq!(server.get("/v2/health/live").body, r#"{"live":true}"#);

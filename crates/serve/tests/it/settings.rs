@@ -14,7 +14,7 @@ fn serve(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
 #[test]
 fn version_and_prestop() {
     let output = serve(&["--version"], &[]);
-    let version = format!("serve {}\n", env!("CARGO_PKG_VERSION"));
+    let version = format!("serve {}\nengine: built-in\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(String::from_utf8(output.stdout).unwrap(), version);
     assert_eq!(output.status.code(), Some(0));
     // The variables of the container are there, also wrong ones.

@@ -281,3 +281,18 @@ pub(crate) fn either_csv() -> String {
     }
     csv
 }
+
+/// The folder of the real backbones, in which `name` is made once.
+pub(crate) fn backbones(name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let made = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--package", "backbone", "--", name])
+        .current_dir(&root)
+        .env_remove("BACKBONES")
+        // Flags that are meant for a target do not fit a build without one.
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .status()
+        .unwrap();
+    assert!(made.success());
+    root.join(".local/backbones").canonicalize().unwrap()
+}

@@ -83,6 +83,21 @@ struct TensorProto {
 struct ValueInfoProto {
     #[prost(string, tag = "1")]
     name: String,
+    #[prost(message, optional, tag = "2")]
+    r#type: Option<TypeProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TypeProto {
+    #[prost(message, optional, tag = "1")]
+    tensor_type: Option<TensorTypeProto>,
+}
+
+/// Of any shape.
+#[derive(Clone, PartialEq, Message)]
+struct TensorTypeProto {
+    #[prost(int32, tag = "1")]
+    elem_type: i32,
 }
 
 /// The graph `output = fill_missing(columns) · weights + bias`, where `weights`
@@ -146,7 +161,29 @@ pub(crate) fn deep(width: usize, layers: usize, factor: f32) -> Vec<u8> {
 /// The graph `probabilities = pixels`, `embedding = -pixels` for pictures of one
 /// pixel.
 pub(crate) fn pixel() -> Vec<u8> {
+    encode(pixel_graph())
+}
+
+/// As [`pixel()`], in a form of ONNX that is still to come. The built-in engine takes
+/// it, ONNX Runtime does not.
+pub(crate) fn later_pixel() -> Vec<u8> {
+    encode_as(pixel_graph(), 99)
+}
+
+/// The graph `prediction = columns` for positive numbers, by an operator that the
+/// built-in engine does not have.
+pub(crate) fn celu() -> Vec<u8> {
     encode(GraphProto {
+        name: "celu".to_owned(),
+        node: vec![node("Celu", &["columns"], "prediction")],
+        initializer: Vec::new(),
+        input: vec![value("columns")],
+        output: vec![value("prediction")],
+    })
+}
+
+fn pixel_graph() -> GraphProto {
+    GraphProto {
         name: "pixel".to_owned(),
         node: vec![
             node("Flatten", &["pixels"], "probabilities"),
@@ -155,7 +192,7 @@ pub(crate) fn pixel() -> Vec<u8> {
         initializer: Vec::new(),
         input: vec![value("pixels")],
         output: vec![value("probabilities"), value("embedding")],
-    })
+    }
 }
 
 /// The graph of `layers` convolutions of three by three pixels to `depth` numbers each,
@@ -215,18 +252,22 @@ pub(crate) fn token_sum(scores: &[&[f32]], width: usize) -> Vec<u8> {
             tensor("scores", &[scores.len(), width], &scores.concat()),
             axes,
         ],
-        input: vec![value("input_ids")],
+        input: vec![typed("input_ids", INT64)],
         output: vec![value("probabilities")],
     })
 }
 
 fn encode(graph: GraphProto) -> Vec<u8> {
+    encode_as(graph, IR_VERSION)
+}
+
+fn encode_as(graph: GraphProto, ir_version: i64) -> Vec<u8> {
     let opset = OperatorSetIdProto {
         domain: String::new(),
         version: OPSET,
     };
     let model = ModelProto {
-        ir_version: IR_VERSION,
+        ir_version,
         graph: Some(graph),
         opset_import: vec![opset],
     };
@@ -254,7 +295,13 @@ fn tensor(name: &str, shape: &[usize], values: &[f32]) -> TensorProto {
 }
 
 fn value(name: &str) -> ValueInfoProto {
+    typed(name, FLOAT)
+}
+
+fn typed(name: &str, elem_type: i32) -> ValueInfoProto {
+    let tensor_type = Some(TensorTypeProto { elem_type });
     ValueInfoProto {
         name: name.to_owned(),
+        r#type: Some(TypeProto { tensor_type }),
     }
 }

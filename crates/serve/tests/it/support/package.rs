@@ -105,6 +105,19 @@ pub(crate) fn identity() -> Package {
     scaled("identity", 1.0)
 }
 
+/// As [`identity()`] for positive numbers, by an operator that only ONNX Runtime has.
+pub(crate) fn positive() -> Package {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    write_graph(&path, "positive", VERSION, onnx::celu());
+    let digest = model::Package::open(&path).unwrap().manifest.digest;
+    Package {
+        _folder: folder,
+        path,
+        digest,
+    }
+}
+
 /// A regression that gives twice its only column, which may be too large.
 pub(crate) fn double() -> Package {
     scaled("double", 2.0)
@@ -126,6 +139,10 @@ pub(crate) fn deep() -> Package {
 /// Writes a package of a regression that gives `factor` times its only column.
 pub(crate) fn write(at: &Path, name: &str, version: &str, factor: f32) {
     let graph = onnx::linear(&[&[factor]], &[0.0], &[0.0], "prediction");
+    write_graph(at, name, version, graph);
+}
+
+fn write_graph(at: &Path, name: &str, version: &str, graph: Vec<u8>) {
     let table = Table {
         columns: vec![numeric("x", false)],
     };
@@ -182,6 +199,15 @@ fn package(model: &Model<'_>) -> Package {
 /// A picture of one pixel in, its red, green and blue out, in parts of 256. It has
 /// learned from middle greys.
 pub(crate) fn colours() -> Package {
+    colours_by(onnx::pixel())
+}
+
+/// As [`colours()`], by a graph that ONNX Runtime does not take.
+pub(crate) fn later_colours() -> Package {
+    colours_by(onnx::later_pixel())
+}
+
+fn colours_by(graph: Vec<u8>) -> Package {
     let image = ImageInput {
         width: 1,
         height: 1,
@@ -205,7 +231,7 @@ pub(crate) fn colours() -> Package {
     let rows: Vec<f32> = (100..156).flat_map(grey).collect();
     let reference = Reference::describe(&features, Measure::RootMeanSquare, &rows);
     let files = BTreeMap::from([
-        (GRAPH_FILE.to_owned(), onnx::pixel()),
+        (GRAPH_FILE.to_owned(), graph),
         (REFERENCE_FILE.to_owned(), reference.write().unwrap()),
     ]);
     written(manifest, &files)

@@ -31,7 +31,7 @@ mod table;
 mod text;
 
 #[cfg(feature = "pictures")]
-pub use self::image::{ImageError, ImageInput, MAX_PIXELS, Resampling};
+pub use self::image::{ImageError, ImageInput, MAX_PIXELS, Resampling, thumbnail};
 pub use digest::{Digest, ParseDigestError};
 pub use info::{InfoError, MODEL_INFO_FILE, ModelInfo};
 pub use inventory::{DATA_FILE, Differences, Inventory, InventoryError};

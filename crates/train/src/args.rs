@@ -138,6 +138,11 @@ pub struct TrainingOptions {
     #[arg(long, env = "PEER_PORT", value_name = "PORT")]
     pub peer_port: Option<u16>,
 
+    /// The package of the version before, or the folder that holds it as `model`: the
+    /// report compares with it. An empty folder holds none yet.
+    #[arg(long, env = "TRAIN_PREVIOUS", value_name = "DIR")]
+    pub previous: Option<PathBuf>,
+
     /// The version's name. Without it, one that is derived from the data, the
     /// settings and the program: the same version for the same inputs.
     #[arg(long, env = "PACH_JOB_ID", value_name = "ID", value_parser = name)]

@@ -8,9 +8,11 @@ use model::{Session, Tensor};
 use ndarray::{Array2, Axis};
 
 use crate::data::{Dataset, Split, Target};
+use crate::experiment::Experiment;
 use crate::graph;
-use crate::local::{Fitted, select};
-use crate::metrics::{Classification, Figures, Metrics, Regression};
+use crate::local::{self, Fitted, select};
+use crate::metrics::{Calibration, Classification, Figures, LearningPoint, Regression, learning};
+use crate::parallel;
 
 /// How far the graph's outputs may be from the model's: probabilities as they
 /// are, predictions in standard deviations of the target.
@@ -22,15 +24,13 @@ const FAR: f64 = 100.0;
 /// What the graph does with the held-out rows.
 #[derive(Debug)]
 pub(crate) struct Evaluation {
-    /// The figures.
-    pub(crate) metrics: Metrics,
     /// The graph's outputs, `[held-out rows, outputs]`.
     pub(crate) outputs: Array2<f32>,
     /// The largest difference between the graph and the model.
     pub(crate) difference: f64,
 }
 
-/// Loads `graph`, compares it with `fitted`, and measures it.
+/// Loads `graph`, runs it on the held-out rows and compares it with `fitted`.
 ///
 /// # Errors
 ///
@@ -44,29 +44,80 @@ pub(crate) fn evaluate(
     let rows = data.columns.select(Axis(0), &split.held_out);
     let outputs = run(graph, fitted, &rows)?;
     let difference = compare(&outputs, fitted, &rows)?;
-    let figures = match &data.target {
-        Target::Classes { labels, codes } => Figures::Classification(Classification::measure(
-            labels,
-            &outputs,
-            &select(codes, &split.held_out),
-            &select(codes, &split.training),
-        )),
-        Target::Numbers(numbers) => {
-            let predicted: Vec<f64> = outputs.iter().map(|value| f64::from(*value)).collect();
-            let right = select(numbers, &split.held_out);
-            Figures::Regression(Regression::measure(
-                &predicted,
-                &right,
-                &select(numbers, &split.training),
-            ))
-        }
-    };
-    let metrics = Metrics::new(split.training.len(), split.held_out.len(), figures);
     Ok(Evaluation {
-        metrics,
         outputs,
         difference,
     })
+}
+
+/// The figures of `outputs` for the held-out rows, of a model that has learned from the
+/// rows at `training`.
+pub(crate) fn figures(
+    data: &Dataset,
+    split: &Split,
+    training: &[usize],
+    outputs: &Array2<f32>,
+) -> Figures {
+    match &data.target {
+        Target::Classes { labels, codes } => Figures::Classification(Classification::measure(
+            labels,
+            outputs,
+            &select(codes, &split.held_out),
+            &select(codes, training),
+        )),
+        Target::Numbers(numbers) => {
+            let predicted: Vec<f64> = outputs.iter().map(|value| f64::from(*value)).collect();
+            Figures::Regression(Regression::measure(
+                &predicted,
+                &select(numbers, &split.held_out),
+                &select(numbers, training),
+            ))
+        }
+    }
+}
+
+/// How far the probabilities among `outputs` can be trusted, of a classification.
+pub(crate) fn calibration(
+    data: &Dataset,
+    split: &Split,
+    outputs: &Array2<f32>,
+) -> Option<Calibration> {
+    let Target::Classes { codes, .. } = &data.target else {
+        return None;
+    };
+    let right = select(codes, &split.held_out);
+    let probabilities = outputs.mapv(f64::from);
+    // The scores of a table's model are not divided by anything.
+    Some(Calibration::measure(
+        1.0,
+        &probabilities,
+        &probabilities,
+        &right,
+    ))
+}
+
+/// The figures of models like `fitted` that have learned from parts of the rows; of
+/// those that can be fitted.
+pub(crate) fn learned(
+    data: &Dataset,
+    split: &Split,
+    experiment: &Experiment,
+    fitted: &Fitted,
+) -> Vec<LearningPoint> {
+    let codes = match &data.target {
+        Target::Classes { codes, .. } => select(codes, &split.training),
+        Target::Numbers(_) => vec![0; split.training.len()],
+    };
+    let held_out = data.columns.select(Axis(0), &split.held_out);
+    let parts = learning::parts(&codes, experiment.seed);
+    let points = parallel::map(parts.len(), |part| {
+        let rows = select(&split.training, parts.get(part)?);
+        let fitted = local::refit(data, &rows, experiment, fitted).ok()?;
+        let outputs = fitted.predict(&held_out).mapv(|value| value as f32);
+        let figures = figures(data, split, &rows, &outputs);
+        Some(LearningPoint::new(rows.len(), &figures))
+    });
+    points.into_iter().flatten().collect()
 }
 
 fn run(graph: &[u8], fitted: &Fitted, rows: &Array2<f32>) -> Result<Array2<f32>> {

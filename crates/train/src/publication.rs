@@ -23,7 +23,7 @@ pub(crate) const PACKAGE: &str = "model";
 pub(crate) const REPORT_FILE: &str = "report.html";
 
 /// The figures for programs in the package.
-const METRICS_FILE: &str = "metrics.json";
+pub(crate) const METRICS_FILE: &str = "metrics.json";
 
 /// Looks at the output folder before anything is computed: it must be there, and
 /// be empty of models. What an earlier run has published whole is given back.
@@ -128,7 +128,7 @@ pub(crate) fn manifest(report: &Report<'_>) -> Result<Manifest> {
         texts,
         data,
         fitted,
-        evaluation,
+        metrics,
         ..
     } = report;
     let labels = match &data.target {
@@ -143,7 +143,7 @@ pub(crate) fn manifest(report: &Report<'_>) -> Result<Manifest> {
         inputs: vec![graph::input(data.table.columns.len())],
         outputs: vec![graph::output(&fitted.linear)],
         preprocessing: Preprocessing::Table(data.table.clone()),
-        metrics: evaluation.metrics.summary(),
+        metrics: metrics.summary(),
         provenance: job.provenance(&texts.inventory(), *experiment)?,
         task: data.task(),
         // `write_package` fills in the rest.

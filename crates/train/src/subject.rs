@@ -8,7 +8,7 @@ use crate::experiment::Experiment;
 use crate::job::{self, Job};
 use crate::progress::step;
 use crate::publication::Published;
-use crate::{TrainingOptions, embedded, table};
+use crate::{TrainingOptions, embedded, previous, table};
 
 /// What is learned from.
 pub(crate) enum Subject {
@@ -80,9 +80,11 @@ impl Subject {
         options: &TrainingOptions,
         job: &'a Job,
     ) -> Result<Published<'a>> {
+        let former = previous::read(options)?;
+        let former = former.as_ref();
         match self {
-            Self::Table(experiment, texts) => table::train(*experiment, &texts, job),
-            Self::Embedded(subject) => embedded::train(*subject, options, job),
+            Self::Table(experiment, texts) => table::train(*experiment, &texts, job, former),
+            Self::Embedded(subject) => embedded::train(*subject, options, job, former),
         }
     }
 }

@@ -6,15 +6,17 @@ use anyhow::{Context, Result};
 use model::{DATA_FILE, REFERENCE_FILE};
 
 use crate::data::{self, Dataset, Split, Target, Texts};
-use crate::evaluation::evaluate;
 use crate::experiment::Experiment;
+use crate::inspection::Inspection;
 use crate::job::Job;
 use crate::local::{self, Fitted};
+use crate::metrics::Metrics;
+use crate::previous::Former;
 use crate::progress::{step, warn};
 use crate::publication::{self, Published};
 use crate::report::Report;
 use crate::run::counted;
-use crate::{TrainingOptions, graph, reference};
+use crate::{TrainingOptions, evaluation, graph, reference};
 
 /// Reads the table.
 pub(crate) fn read(options: &TrainingOptions, experiment: &Experiment) -> Result<Texts> {
@@ -28,6 +30,7 @@ pub(crate) fn train<'a>(
     mut experiment: Experiment,
     texts: &Texts,
     job: &'a Job,
+    former: Option<&Former>,
 ) -> Result<Published<'a>> {
     let data = data::prepare(texts, &experiment)?;
     let split = data::split(
@@ -37,18 +40,28 @@ pub(crate) fn train<'a>(
         &data.target_name,
     )?;
     tell_dataset(&data, &split);
-    let fitted = local::fit(&data, &split, &experiment)?;
+    let (fitted, unseen) = local::fit(&data, &split, &experiment)?;
     tell_fit(&fitted, &experiment);
     experiment.target = Some(data.target_name.clone());
     experiment.task = Some(data.task());
     let graph = graph::export(&fitted, data.table.columns.len());
-    let evaluation = evaluate(&graph, &fitted, &data, &split)?;
+    let evaluation = evaluation::evaluate(&graph, &fitted, &data, &split)?;
     step(format_args!(
         "checked the graph: it differs from the model by at most {:.1e} on {} held-out rows",
         evaluation.difference,
         split.held_out.len()
     ));
-    if let Some(advice) = evaluation.metrics.advice() {
+    let inspection = Inspection::of(&data, &split, unseen.as_ref());
+    let figures = evaluation::figures(&data, &split, &split.training, &evaluation.outputs);
+    let mut metrics = Metrics::new(
+        (split.training.len(), split.held_out.len()),
+        figures,
+        evaluation::learned(&data, &split, &experiment, &fitted),
+        inspection.figures(&data),
+    );
+    metrics.calibration = evaluation::calibration(&data, &split, &evaluation.outputs);
+    metrics.previous = former.map(|former| former.figures.clone());
+    if let Some(advice) = metrics.advice() {
         warn(&advice);
     }
     let report = Report {
@@ -58,7 +71,10 @@ pub(crate) fn train<'a>(
         data: &data,
         split: &split,
         fitted: &fitted,
-        evaluation: &evaluation,
+        outputs: &evaluation.outputs,
+        metrics: &metrics,
+        inspection: &inspection,
+        former,
     };
     let reference = reference::of_rows(&data.table, &data.columns, &split.training)?;
     Ok(Published {
@@ -66,7 +82,7 @@ pub(crate) fn train<'a>(
         page: report.page().context("cannot draw the report")?,
         graph,
         learned: learned(&fitted, &split),
-        metrics: evaluation.metrics,
+        metrics,
         job,
         more: BTreeMap::from([
             (REFERENCE_FILE.to_owned(), reference),

@@ -7,12 +7,14 @@
 
 mod decode;
 mod resize;
+mod thumbnail;
 
 use ::image::{DynamicImage, RgbImage};
 use serde::{Deserialize, Serialize};
 
 use self::decode::decode;
 use self::resize::cropped_and_resized;
+pub use self::thumbnail::thumbnail;
 
 /// The most pixels of a picture that is decoded, if not set otherwise. Decoding
 /// takes at most about nine bytes a pixel (a progressive JPEG).

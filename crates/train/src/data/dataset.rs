@@ -12,6 +12,8 @@ use crate::experiment::Experiment;
 pub(crate) struct Dataset {
     /// The columns that the model takes.
     pub(crate) table: Table,
+    /// Where each row stands among those that were read.
+    pub(crate) rows: Vec<usize>,
     /// The graph's input `columns` for every row, `[rows, columns]`.
     pub(crate) columns: Array2<f32>,
     /// The name of the column to predict.
@@ -74,6 +76,7 @@ pub(crate) fn prepare(texts: &Texts, experiment: &Experiment) -> Result<Dataset,
         target: values,
         left_out,
         without_target: texts.rows.len() - rows.len(),
+        rows,
         warnings,
     })
 }

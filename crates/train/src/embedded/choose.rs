@@ -85,12 +85,13 @@ pub(super) fn choose(training: &Training<'_>, experiment: &Experiment) -> Result
     }
     let fit = |task: usize| {
         let (kind, l2) = heads.get(task / folds).copied().context("no such head")?;
+        let settings = settings(experiment, l2, ROUGH);
         fold(
             training,
             &parts,
             task % folds,
             kind,
-            &settings(experiment, l2, ROUGH),
+            &settings,
             experiment.seed,
         )
     };
@@ -133,6 +134,37 @@ pub(super) fn choose(training: &Training<'_>, experiment: &Experiment) -> Result
         unseen,
         tried,
     })
+}
+
+/// A head like the `chosen` one, without its temperature, that has learned from
+/// `training`.
+pub(super) fn refit(
+    training: &Training<'_>,
+    chosen: &Chosen,
+    experiment: &Experiment,
+) -> Result<Layers> {
+    let like = chosen.tried.get(chosen.best).context("no head")?;
+    match like.kind {
+        HeadKind::Linear => {
+            let settings = settings(experiment, like.l2, ROUGH);
+            let rows = Rows::new(training.vectors, training.rows);
+            let (codes, classes) = (training.codes, training.classes);
+            Ok(linear::fit(rows, codes, classes, &settings, training.prior)?)
+        }
+        HeadKind::Mlp => {
+            let folds = experiment.search.folds;
+            let (codes, groups) = (training.codes, training.groups);
+            let parts = parts::folds(codes, groups, training.classes, folds, experiment.seed);
+            let settings = settings(experiment, like.l2, ROUGH);
+            let fit = |part| {
+                let (kind, seed) = (HeadKind::Mlp, experiment.seed);
+                fold(training, &parts, part, kind, &settings, seed).map(|(layers, ..)| layers)
+            };
+            let heads = parallel::map(folds, fit).into_iter();
+            let heads = heads.collect::<Result<Vec<_>>>()?;
+            Layers::averaged(&heads).context("the heads do not fit together")
+        }
+    }
 }
 
 fn settings(experiment: &Experiment, l2: f64, tolerance: f64) -> Hyperparameters {

@@ -16,6 +16,7 @@ mod examples;
 mod joined;
 mod layers;
 mod linear;
+mod measured;
 mod mlp;
 mod parts;
 mod pictures;
@@ -33,7 +34,7 @@ use ndarray::Array2;
 use rows::Rows;
 
 pub(crate) use choose::Chosen;
-pub(crate) use examples::{Content, Example, Examples};
+pub(crate) use examples::{Content, Example, Examples, Kind};
 
 use crate::TrainingOptions;
 use crate::data::Split;
@@ -41,7 +42,8 @@ use crate::delta::{self, Delta};
 use crate::experiment::{Experiment, Mode};
 use crate::job::{self, Job};
 use crate::local::select;
-use crate::metrics::{Calibration, Classification, Figures, Metrics};
+use crate::metrics::{Metrics, Suspect};
+use crate::previous::Former;
 use crate::progress::{step, warn};
 use crate::publication::Published;
 use crate::run::counted;
@@ -67,6 +69,10 @@ pub(crate) struct Outcome<'a> {
     pub(crate) metrics: &'a Metrics,
     /// Groups of examples that resemble each other, of two or more.
     pub(crate) twins: &'a [Vec<usize>],
+    /// Training examples whose labels are doubted, by their positions.
+    pub(crate) suspects: &'a [Suspect],
+    /// The version before, where one was given.
+    pub(crate) former: Option<&'a Former>,
 }
 
 /// A backbone, and what it learns from.
@@ -135,6 +141,7 @@ pub(crate) fn train<'a>(
     subject: Subject,
     options: &TrainingOptions,
     job: &'a Job,
+    former: Option<&Former>,
 ) -> Result<Published<'a>> {
     let Subject {
         mut experiment,
@@ -181,7 +188,17 @@ pub(crate) fn train<'a>(
     step(format_args!(
         "checked the graph: it differs from the model by at most {difference:.1e}"
     ));
-    let metrics = measure(&examples, &split, &codes, &held_out, &chosen, &outputs);
+    let twins = twins::pairs(&groups);
+    let suspects = measured::doubted(&chosen, &split, training.codes);
+    let looked_at = measured::looked_at(&twins, &suspects, &codes);
+    let measured = measured::HeldOut {
+        rows: &held_out,
+        codes: &select(&codes, &split.held_out),
+        labels: &examples.labels,
+        outputs: &outputs,
+    };
+    let mut metrics = measured.metrics(&training, &chosen, &experiment, looked_at)?;
+    metrics.previous = former.map(|former| former.figures.clone());
     if let Some(advice) = metrics.advice() {
         warn(&advice);
     }
@@ -195,7 +212,9 @@ pub(crate) fn train<'a>(
         chosen: &chosen,
         outputs: &outputs,
         metrics: &metrics,
-        twins: &twins::pairs(&groups),
+        twins: &twins,
+        suspects: &suspects,
+        former,
     };
     let page = report::embedded(&outcome).context("cannot draw the report")?;
     let mut manifest = describe::manifest(&outcome, &graph)?;
@@ -262,29 +281,4 @@ fn open(options: &TrainingOptions, name: &str) -> Result<Backbone> {
         licence.map_or("not stated", |l| l.weights.as_str())
     ));
     Ok(backbone)
-}
-
-fn measure(
-    examples: &Examples,
-    split: &Split,
-    codes: &[usize],
-    held_out: &Rows<'_>,
-    chosen: &Chosen,
-    outputs: &Array2<f32>,
-) -> Metrics {
-    let right = select(codes, &split.held_out);
-    let learned = select(codes, &split.training);
-    let figures = Classification::measure(&examples.labels, outputs, &right, &learned);
-    let counts = (split.training.len(), split.held_out.len());
-    let mut metrics = Metrics::new(counts.0, counts.1, Figures::Classification(figures));
-    let mut before = held_out.scores(&chosen.layers) * chosen.temperature;
-    crate::local::to_probabilities(&mut before);
-    let after = outputs.mapv(f64::from);
-    metrics.calibration = Some(Calibration::measure(
-        chosen.temperature,
-        &before,
-        &after,
-        &right,
-    ));
-    metrics
 }

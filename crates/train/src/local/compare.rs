@@ -1,6 +1,8 @@
 //! Chooses between the linear model and trees by cross-validation.
 
-use ndarray::{Array2, Axis};
+use std::collections::BTreeSet;
+
+use ndarray::{Array2, Axis, concatenate};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -47,6 +49,28 @@ pub(crate) struct Comparison {
     pub(crate) count: usize,
 }
 
+/// What models say of rows that they have not learned from.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Unseen {
+    /// The positions of the rows among those that are learned from.
+    pub(crate) rows: Vec<usize>,
+    /// Scores `[rows, outputs]`.
+    pub(crate) scores: Array2<f64>,
+}
+
+/// The models that have learned from all parts but one, and what they say of that.
+#[derive(Debug)]
+struct Tried {
+    part: Vec<usize>,
+    linear: Array2<f64>,
+    loss: f64,
+    trees: Option<(Trees, trees::Curve)>,
+}
+
+/// A cross-validation.
+#[derive(Debug)]
+pub(super) struct Tries(Vec<Tried>);
+
 impl Rows {
     fn select(&self, rows: &[usize]) -> Self {
         Self {
@@ -56,67 +80,109 @@ impl Rows {
         }
     }
 
-    /// The linear model's loss and the trees' losses on `unseen`.
-    fn try_on(
+    /// Fits both kinds of model, or the linear one, to all rows but a `part`.
+    fn try_without(
         &self,
-        unseen: &Self,
+        part: Vec<usize>,
         settings: &Hyperparameters,
-        seed: u64,
+        with_trees: Option<u64>,
         progress: &Progress,
-    ) -> Result<(f64, trees::Curve), FitError> {
-        let linear = match &self.targets {
+    ) -> Result<Tried, FitError> {
+        let left_out: BTreeSet<usize> = part.iter().copied().collect();
+        let seen: Vec<usize> = (0..self.targets.rows())
+            .filter(|row| !left_out.contains(row))
+            .collect();
+        let (seen, unseen) = (self.select(&seen), self.select(&part));
+        let linear = match &seen.targets {
             Targets::Classes(codes, _, classes) => {
-                softmax::fit(&self.scaled, codes, *classes, settings, None)?
+                softmax::fit(&seen.scaled, codes, *classes, settings, None)?
                     .0
                     .scores(&unseen.scaled)
             }
             Targets::Numbers(numbers) => {
-                ridge::fit(&self.scaled, numbers, settings.l2)?.outputs(&unseen.scaled)
+                ridge::fit(&seen.scaled, numbers, settings.l2)?.outputs(&unseen.scaled)
             }
         };
         let rounds = Rounds::Until(TREES, &unseen.raw, &unseen.targets);
-        let (trees, curve) = trees::fit(&self.raw, &self.targets, &rounds, seed, progress);
-        progress.advance(TREES - trees.trees.len());
-        Ok((unseen.targets.loss(&linear), curve))
+        let trees = with_trees.map(|seed| {
+            let fitted = trees::fit(&seen.raw, &seen.targets, &rounds, seed, progress);
+            progress.advance(TREES - fitted.0.trees.len());
+            fitted
+        });
+        Ok(Tried {
+            loss: unseen.targets.loss(&linear),
+            trees,
+            linear,
+            part,
+        })
     }
 }
 
-/// Compares both kinds of model on parts of `rows`.
+/// Tries the linear model, and trees where they are wanted, on parts of `rows`.
 ///
 /// # Errors
 ///
 /// When no linear model can be fitted to a part.
-pub(super) fn compare(
+pub(super) fn try_parts(
     rows: &Rows,
     settings: &Hyperparameters,
     seed: u64,
-) -> Result<Comparison, FitError> {
+    with_trees: bool,
+) -> Result<Tries, FitError> {
     let parts = parts(&rows.targets, seed);
     let tried = if parts.len() > MANY { 1 } else { FOLDS };
     let progress = Progress::new("compared the models", tried * TREES);
     let results = parallel::map(tried, |part| {
-        let (unseen, seen): (Vec<usize>, Vec<usize>) =
-            (0..parts.len()).partition(|row| parts.get(*row) == Some(&part));
-        let learned = rows.select(&seen);
-        learned.try_on(&rows.select(&unseen), settings, seed, &progress)
+        let unseen = (0..parts.len()).filter(|row| parts.get(*row) == Some(&part));
+        let trees = with_trees.then_some(seed);
+        rows.try_without(unseen.collect(), settings, trees, &progress)
     });
-    let results = results.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let share = 1.0 / tried as f64;
-    let linear = results.iter().map(|(loss, _)| loss * share).sum();
-    let longest = results.iter().map(|(_, curve)| curve.len()).max();
-    let mean = (0..longest.unwrap_or_default()).map(|count| {
-        // A fit that ended early has its last loss from there on.
-        let at = |curve: &Vec<f64>| curve.get(count).or(curve.last()).copied();
-        let losses = results.iter().filter_map(|(_, curve)| at(curve));
-        losses.map(|loss| loss * share).sum()
-    });
-    let mean: Vec<f64> = mean.collect();
-    let count = trees::best(&mean);
-    Ok(Comparison {
-        linear,
-        trees: mean.get(count).copied().unwrap_or(f64::INFINITY),
-        count,
-    })
+    results.into_iter().collect::<Result<_, _>>().map(Tries)
+}
+
+impl Tries {
+    /// The mean losses.
+    pub(super) fn comparison(&self) -> Comparison {
+        let share = 1.0 / self.0.len().max(1) as f64;
+        let linear = self.0.iter().map(|tried| tried.loss * share).sum();
+        let curves = || self.0.iter().filter_map(|tried| tried.trees.as_ref());
+        let longest = curves().map(|(_, curve)| curve.len()).max();
+        let mean = (0..longest.unwrap_or_default()).map(|count| {
+            // A fit that ended early has its last loss from there on.
+            let at = |curve: &Vec<f64>| curve.get(count).or(curve.last()).copied();
+            let losses = curves().filter_map(|(_, curve)| at(curve));
+            losses.map(|loss| loss * share).sum()
+        });
+        let mean: Vec<f64> = mean.collect();
+        let count = trees::best(&mean);
+        Comparison {
+            linear,
+            trees: mean.get(count).copied().unwrap_or(f64::INFINITY),
+            count,
+        }
+    }
+
+    /// What the linear models, or the first `trees`, say of the rows left out.
+    pub(super) fn unseen(self, rows: &Rows, trees: Option<usize>) -> Unseen {
+        let mut all = Unseen {
+            rows: Vec::new(),
+            scores: Array2::zeros((0, 0)),
+        };
+        for tried in self.0 {
+            let scores = match (trees, tried.trees) {
+                (Some(count), Some((of_part, _))) => of_part
+                    .first(count)
+                    .scores(&rows.raw.select(Axis(0), &tried.part)),
+                _ => tried.linear,
+            };
+            all.rows.extend(tried.part);
+            all.scores = match all.scores.is_empty() {
+                true => scores,
+                false => concatenate![Axis(0), all.scores, scores],
+            };
+        }
+        all
+    }
 }
 
 /// The trees, where the comparison is theirs.

@@ -11,7 +11,7 @@ mod ridge;
 pub(crate) mod softmax;
 mod trees;
 
-pub(crate) use compare::Comparison;
+pub(crate) use compare::{Comparison, Unseen};
 pub(crate) use features::{Encoder, FARTHEST, Part, moments, sorted};
 pub use linear::FitError;
 pub(crate) use linear::{Convergence, Linear, Scale, softmax as to_probabilities};
@@ -21,6 +21,7 @@ use ndarray::Array2;
 
 use crate::data::{Dataset, Split, Target};
 use crate::experiment::{Experiment, ModelKind};
+use crate::progress::Progress;
 
 /// A model fitted to the training rows.
 #[derive(Debug)]
@@ -39,7 +40,16 @@ pub(crate) struct Fitted {
     pub(crate) spread: Vec<f64>,
 }
 
-/// Fits a model to the training rows of `split`.
+/// The linear model of some rows, and the rows as both kinds of model take them.
+struct Base {
+    encoder: Encoder,
+    linear: Linear,
+    convergence: Option<Convergence>,
+    rows: compare::Rows,
+}
+
+/// Fits a model to the training rows of `split`; gives what models of parts of them say
+/// of the others, where they are enough for that.
 ///
 /// # Errors
 ///
@@ -48,56 +58,97 @@ pub(crate) fn fit(
     data: &Dataset,
     split: &Split,
     experiment: &Experiment,
+) -> Result<(Fitted, Option<Unseen>), FitError> {
+    let base = base(data, &split.training, experiment)?;
+    let (trees, comparison, unseen) = boosted(&base.rows, experiment)?;
+    Ok((base.finished(trees, comparison), unseen))
+}
+
+/// Fits a model of the same kind as `fitted` to the rows at `rows`.
+///
+/// # Errors
+///
+/// As [`fit`].
+pub(crate) fn refit(
+    data: &Dataset,
+    rows: &[usize],
+    experiment: &Experiment,
+    fitted: &Fitted,
 ) -> Result<Fitted, FitError> {
-    let training = data.columns.select(ndarray::Axis(0), &split.training);
+    let base = base(data, rows, experiment)?;
+    let trees = fitted.trees.as_ref().map(|trees| {
+        let rounds = trees::Rounds::Exactly(trees.trees.len());
+        let progress = Progress::new("fitted the trees", trees.trees.len());
+        let rows = &base.rows;
+        trees::fit(
+            &rows.raw,
+            &rows.targets,
+            &rounds,
+            experiment.seed,
+            &progress,
+        )
+        .0
+    });
+    Ok(base.finished(trees, None))
+}
+
+fn base(data: &Dataset, rows: &[usize], experiment: &Experiment) -> Result<Base, FitError> {
+    let training = data.columns.select(ndarray::Axis(0), rows);
     let encoder = Encoder::fit(&data.table, &training);
     let features = encoder.encode(&training);
     let settings = &experiment.hyperparameters;
     let (linear, convergence) = match &data.target {
         Target::Classes { labels, codes } => {
-            let codes = select(codes, &split.training);
+            let codes = select(codes, rows);
             let (linear, convergence) =
                 softmax::fit(&features, &codes, labels.len(), settings, None)?;
             (linear, Some(convergence))
         }
         Target::Numbers(numbers) => (
-            ridge::fit(&features, &select(numbers, &split.training), settings.l2)?,
+            ridge::fit(&features, &select(numbers, rows), settings.l2)?,
             None,
         ),
     };
-    let targets = compare::targets(&data.target, &split.training, &linear, settings);
-    let rows = compare::Rows {
-        raw: encoder.raw(&training),
-        scaled: features,
-        targets,
-    };
-    let (trees, comparison) = boosted(&rows, experiment)?;
-    let spread = rows
-        .scaled
-        .columns()
-        .into_iter()
-        .map(|column| column.std(0.0))
-        .collect();
-    Ok(Fitted {
+    Ok(Base {
+        rows: compare::Rows {
+            raw: encoder.raw(&training),
+            targets: compare::targets(&data.target, rows, &linear, settings),
+            scaled: features,
+        },
         encoder,
         linear,
-        trees,
-        comparison,
         convergence,
-        spread,
     })
 }
 
-/// Trees, where the experiment allows them and they are wanted or better.
-fn boosted(
-    rows: &compare::Rows,
-    experiment: &Experiment,
-) -> Result<(Option<Trees>, Option<Comparison>), FitError> {
-    let allowed = |kind| experiment.search.models.contains(&kind);
-    if !allowed(ModelKind::Trees) || rows.targets.rows() < compare::FEWEST {
-        return Ok((None, None));
+impl Base {
+    fn finished(self, trees: Option<Trees>, comparison: Option<Comparison>) -> Fitted {
+        let features = self.rows.scaled.columns().into_iter();
+        Fitted {
+            spread: features.map(|feature| feature.std(0.0)).collect(),
+            encoder: self.encoder,
+            linear: self.linear,
+            convergence: self.convergence,
+            trees,
+            comparison,
+        }
     }
-    let comparison = compare::compare(rows, &experiment.hyperparameters, experiment.seed)?;
+}
+
+/// Trees, where the experiment allows them and they are wanted or better; the
+/// comparison with the linear model; and what it has shown of single rows.
+type Boosted = (Option<Trees>, Option<Comparison>, Option<Unseen>);
+
+fn boosted(rows: &compare::Rows, experiment: &Experiment) -> Result<Boosted, FitError> {
+    let allowed = |kind| experiment.search.models.contains(&kind);
+    let (settings, seed) = (&experiment.hyperparameters, experiment.seed);
+    if !allowed(ModelKind::Trees) || rows.targets.rows() < compare::FEWEST {
+        // Nothing is chosen by it, so it need not succeed.
+        let tries = compare::try_parts(rows, settings, seed, false).ok();
+        return Ok((None, None, tries.map(|tries| tries.unseen(rows, None))));
+    }
+    let tries = compare::try_parts(rows, settings, seed, true)?;
+    let comparison = tries.comparison();
     let wanted = Comparison {
         linear: if allowed(ModelKind::Linear) {
             comparison.linear
@@ -106,8 +157,9 @@ fn boosted(
         },
         ..comparison
     };
-    let trees = compare::chosen(rows, &wanted, experiment.seed);
-    Ok((trees, Some(comparison)))
+    let trees = compare::chosen(rows, &wanted, seed);
+    let count = trees.as_ref().map(|trees| trees.trees.len());
+    Ok((trees, Some(comparison), Some(tries.unseen(rows, count))))
 }
 
 impl Fitted {

@@ -3,6 +3,9 @@
 use ndarray::Array2;
 use serde::Serialize;
 
+use super::interval::{Interval, wilson};
+use super::share;
+
 /// Ranges of the highest probability, each a tenth wide.
 const BINS: usize = 10;
 
@@ -31,6 +34,8 @@ pub(crate) struct Range {
     pub(crate) probability: f64,
     /// Their share of right answers.
     pub(crate) accuracy: f64,
+    /// The ends of its 95 % confidence interval.
+    pub(crate) accuracy_interval: Interval,
 }
 
 impl Calibration {
@@ -70,14 +75,16 @@ fn ranges(probabilities: &Array2<f64>, codes: &[usize]) -> Vec<Range> {
             *right += usize::from(best == *code);
         }
     }
-    let range = |(bin, (rows, sum, right)): (usize, &(usize, f64, usize))| Range {
-        from: bin as f64 / BINS as f64,
-        rows: *rows,
-        probability: sum / *rows as f64,
-        accuracy: *right as f64 / *rows as f64,
+    let range = |(bin, (rows, sum, right)): (usize, &(usize, f64, usize))| {
+        Some(Range {
+            from: bin as f64 / BINS as f64,
+            rows: *rows,
+            probability: sum / *rows as f64,
+            accuracy: share(*right, *rows)?,
+            accuracy_interval: wilson(*right, *rows)?,
+        })
     };
-    let filled = sums.iter().enumerate().filter(|(_, (rows, ..))| *rows > 0);
-    filled.map(range).collect()
+    sums.iter().enumerate().filter_map(range).collect()
 }
 
 #[cfg(test)]

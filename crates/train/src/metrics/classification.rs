@@ -3,6 +3,7 @@
 use ndarray::{Array2, ArrayView1};
 use serde::Serialize;
 
+use super::interval::{Interval, of_f1, wilson};
 use super::{mean, share};
 
 /// Probabilities below this count as this, so that one sure mistake does not
@@ -14,6 +15,8 @@ const LEAST_PROBABILITY: f64 = 1e-15;
 pub(crate) struct Classification {
     /// The share of rows whose most probable class is the right one.
     pub(crate) accuracy: f64,
+    /// The ends of the accuracy's 95 % confidence interval; null without rows.
+    pub(crate) accuracy_interval: Option<Interval>,
     /// The accuracy of always answering the training part's commonest class.
     pub(crate) baseline_accuracy: f64,
     /// The mean recall of the classes that have held-out rows.
@@ -43,6 +46,12 @@ pub(crate) struct ClassMetrics {
     pub(crate) recall: Option<f64>,
     /// The harmonic mean of both.
     pub(crate) f1: Option<f64>,
+    /// The ends of the 95 % confidence interval of the precision.
+    pub(crate) precision_interval: Option<Interval>,
+    /// The ends of that of the recall.
+    pub(crate) recall_interval: Option<Interval>,
+    /// The ends of that of the F1.
+    pub(crate) f1_interval: Option<Interval>,
 }
 
 impl Classification {
@@ -101,6 +110,7 @@ impl Classification {
             .collect();
         Self {
             accuracy: share(right, codes.len()).unwrap_or_default(),
+            accuracy_interval: wilson(right, codes.len()),
             baseline_accuracy: share(commonest.map_or(0, |c| c.support), codes.len())
                 .unwrap_or_default(),
             balanced_accuracy: mean(&classes.iter().filter_map(|c| c.recall).collect::<Vec<_>>()),
@@ -125,6 +135,15 @@ impl Classification {
 }
 
 impl ClassMetrics {
+    /// Precision, recall and F1, each with its interval.
+    pub(crate) fn figures(&self) -> [(Option<f64>, Option<Interval>); 3] {
+        [
+            (self.precision, self.precision_interval),
+            (self.recall, self.recall_interval),
+            (self.f1, self.f1_interval),
+        ]
+    }
+
     fn new(
         label: &str,
         training_rows: usize,
@@ -139,6 +158,9 @@ impl ClassMetrics {
             precision: share(hits, predicted),
             recall: share(hits, support),
             f1: share(2 * hits, support + predicted),
+            precision_interval: wilson(hits, predicted),
+            recall_interval: wilson(hits, support),
+            f1_interval: of_f1(hits, support + predicted - hits),
         }
     }
 }

@@ -2,14 +2,20 @@
 
 mod calibration;
 mod classification;
+mod interval;
+pub(crate) mod learning;
 mod regression;
+mod suspects;
 
 use std::collections::BTreeMap;
 
 pub(crate) use calibration::Calibration;
 pub(crate) use classification::{ClassMetrics, Classification, most_probable};
+pub(crate) use interval::{Interval, difference, wilson};
+pub(crate) use learning::{LearningCurve, LearningPoint};
 pub(crate) use regression::Regression;
 use serde::Serialize;
+pub(crate) use suspects::{Suspect, suspects};
 
 /// The version of the form of `metrics.json`. Keys may be added to a version,
 /// never renamed or given another meaning.
@@ -26,9 +32,41 @@ pub(crate) struct Metrics {
     /// The figures of the task, whose name is the key `task`.
     #[serde(flatten)]
     pub(crate) figures: Figures,
-    /// How far the probabilities can be trusted, of a model on a backbone.
+    /// How far the probabilities of a classification can be trusted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) calibration: Option<Calibration>,
+    /// How good models of parts of the training rows are.
+    pub(crate) learning_curve: LearningCurve,
+    /// What a person should look at in the data.
+    pub(crate) data: DataFigures,
+    /// The version before, where one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) previous: Option<Previous>,
+}
+
+/// What a person should look at in the data.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct DataFigures {
+    /// Rows that are alike or nearly so, others of their group included.
+    pub(crate) alike_rows: usize,
+    /// Groups of such rows.
+    pub(crate) alike_groups: usize,
+    /// Groups of such rows with different targets.
+    pub(crate) alike_groups_that_differ: usize,
+    /// Training rows whose labels a model doubts that has not seen them; null where
+    /// none was asked.
+    pub(crate) suspected_labels: Option<usize>,
+}
+
+/// The version before.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Previous {
+    /// Its name.
+    pub(crate) version: String,
+    /// How many rows it was measured with.
+    pub(crate) held_out_rows: usize,
+    /// Its figures that are one number each.
+    pub(crate) figures: BTreeMap<String, f64>,
 }
 
 /// The figures of a task.
@@ -42,14 +80,23 @@ pub(crate) enum Figures {
 }
 
 impl Metrics {
-    /// The metrics of a model with these `figures`.
-    pub(crate) fn new(training_rows: usize, held_out_rows: usize, figures: Figures) -> Self {
+    /// The metrics of a model that has learned from and was measured with so many rows,
+    /// with these `figures`; those of models of parts of the rows are `learned`.
+    pub(crate) fn new(
+        (training_rows, held_out_rows): (usize, usize),
+        figures: Figures,
+        learned: Vec<LearningPoint>,
+        data: DataFigures,
+    ) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
             training_rows,
             held_out_rows,
+            learning_curve: LearningCurve::new(learned, training_rows, &figures),
             figures,
             calibration: None,
+            data,
+            previous: None,
         }
     }
 

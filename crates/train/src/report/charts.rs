@@ -7,6 +7,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::text::{number, percent, short};
+use crate::metrics::{Interval, LearningCurve};
 
 const INK: RGBColor = RGBColor(0x11, 0x11, 0x11);
 const LINE: RGBColor = RGBColor(0xCC, 0xCC, 0xCC);
@@ -91,14 +92,29 @@ pub(super) fn heat_map(
     })
 }
 
+/// A bar of [`bars`].
+pub(super) struct Bar {
+    /// How long it is, as a share of 1.
+    pub(super) share: f64,
+    /// The ends of a line that is drawn upon it.
+    pub(super) interval: Option<Interval>,
+}
+
+impl From<f64> for Bar {
+    fn from(share: f64) -> Self {
+        let interval = None;
+        Self { share, interval }
+    }
+}
+
 /// Groups of up to three horizontal bars, each a share of 1. The longest possible
 /// bar stands for `longest`.
 pub(super) fn bars(
-    groups: &[(String, Vec<f64>)],
+    groups: &[(String, Vec<Bar>)],
     longest: f64,
     description: &str,
 ) -> Result<String> {
-    const BAR: i32 = 13;
+    const BAR: i32 = 15;
     let (left, right) = (140, 60);
     let each = groups.iter().map(|(_, bars)| bars.len()).max().unwrap_or(1);
     let group_height = i32::try_from(each)? * BAR + 11;
@@ -107,7 +123,7 @@ pub(super) fn bars(
     svg(height, description, |area| {
         area.draw(&PathElement::new([(left, 0), (left, height)], LINE))?;
         let tops = (0..).map(|group| 8 + group * group_height);
-        for (top, (label, shares)) in tops.zip(groups) {
+        for (top, (label, bars)) in tops.zip(groups) {
             let middle = top + (group_height - 11) / 2;
             write(
                 area,
@@ -116,22 +132,98 @@ pub(super) fn bars(
                 HPos::Right,
                 INK,
             )?;
-            for (bar, (share, colour)) in (0..).zip(shares.iter().zip(SERIES)) {
+            for (bar, (Bar { share, interval }, colour)) in (0..).zip(bars.iter().zip(SERIES)) {
                 let y = top + bar * BAR;
-                let end = left + pixels(*share / longest, length).max(1);
-                area.draw(&Rectangle::new(
-                    [(left, y), (end, y + BAR - 2)],
-                    colour.filled(),
-                ))?;
+                let at = |share: f64| left + pixels(share / longest, length);
+                let mut end = at(*share).max(left + 1);
+                let corners = [(left, y), (end, y + BAR - 2)];
+                area.draw(&Rectangle::new(corners, colour.filled()))?;
+                if let Some([low, high]) = interval {
+                    let y = y + BAR / 2 - 1;
+                    let line = [(at(*low), y), (at(*high), y)];
+                    area.draw(&PathElement::new(line, INK.stroke_width(2)))?;
+                    end = end.max(at(*high));
+                }
                 write(
                     area,
                     &percent(*share),
-                    (end + 5, y + BAR / 2),
+                    (end + 5, y + BAR / 2 - 1),
                     HPos::Left,
                     INK,
                 )?;
             }
         }
+        Ok(())
+    })
+}
+
+/// The points of a learning curve by the number of rows, with their intervals as a band.
+pub(super) fn curve(curve: &LearningCurve, description: &str) -> Result<String> {
+    const HEIGHT: i32 = 300;
+    let points: Vec<_> = curve
+        .points
+        .iter()
+        .map(|p| (p.training_rows as f64, p))
+        .collect();
+    let values = || {
+        curve
+            .points
+            .iter()
+            .flat_map(|p| p.interval.unwrap_or([p.value; 2]))
+    };
+    let (low, high) = (
+        values().fold(f64::INFINITY, f64::min),
+        values().fold(f64::NEG_INFINITY, f64::max),
+    );
+    let shares = curve.figure == "accuracy";
+    let margin = (high - low) * 0.08;
+    let top = if shares {
+        (high + margin).min(1.0)
+    } else {
+        high + margin
+    };
+    let most = points.last().map_or(1.0, |(rows, _)| *rows);
+    let band = |end: usize| {
+        points
+            .iter()
+            .filter_map(move |(x, p)| Some((*x, *p.interval?.get(end)?)))
+    };
+    let outline: Vec<(f64, f64)> = band(0)
+        .chain(band(1).collect::<Vec<_>>().into_iter().rev())
+        .collect();
+    let letters = || ("sans-serif", LETTERS).into_font().color(&INK);
+    svg(HEIGHT, description, |area| {
+        let mut chart = ChartBuilder::on(area)
+            .margin(10)
+            .x_label_area_size(44)
+            .y_label_area_size(66)
+            .build_cartesian_2d(0.0..most * 1.04, (low - margin).max(0.0)..top)?;
+        chart
+            .configure_mesh()
+            .x_labels(5)
+            .y_labels(5)
+            .x_desc("learned from")
+            .x_label_formatter(&|value| number(*value))
+            .y_label_formatter(&|value| {
+                if shares {
+                    percent(*value)
+                } else {
+                    number(*value)
+                }
+            })
+            .label_style(letters())
+            .axis_desc_style(letters())
+            .axis_style(LINE)
+            .bold_line_style(LINE.mix(0.6))
+            .light_line_style(TRANSPARENT)
+            .draw()?;
+        chart.draw_series([Polygon::new(outline, ACCENT.mix(0.15))])?;
+        let line: Vec<(f64, f64)> = points.iter().map(|(x, p)| (*x, p.value)).collect();
+        chart.draw_series(
+            line.iter()
+                .map(|point| Circle::new(*point, 5, ACCENT.filled())),
+        )?;
+        chart.draw_series([PathElement::new(line, ACCENT.stroke_width(2))])?;
         Ok(())
     })
 }

@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 use model::{Column, ColumnKind};
 
-use super::Report;
 use super::text::{maybe_percent, number, short, table};
+use super::{Report, rows};
 use crate::data::{Target, classes_of};
 use crate::metrics::share;
 use crate::reference::{self, ColumnReference};
@@ -22,6 +22,7 @@ pub(super) fn section(report: &Report<'_>) -> Markup {
                 strong { (report.split.held_out.len()) } " others."
             }
             (balance(report))
+            (rows::alike(report))
             h3 { "Columns that the model takes" }
             (columns(report))
             (left_out(report))

@@ -1,24 +1,31 @@
 //! `report.html`: what was learned from what, and how good it is, for people.
 
+mod calibration;
 mod charts;
 mod data;
 mod embedded;
+mod examples;
+mod learning;
 mod model;
 mod performance;
+mod previous;
+mod rows;
 pub(crate) mod settings;
 pub(crate) mod text;
 
 use anyhow::Result;
 pub(crate) use embedded::page as embedded;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use ndarray::Array2;
 use text::{number, percent};
 
 use crate::data::{Dataset, Split, Target, Texts};
-use crate::evaluation::Evaluation;
 use crate::experiment::Experiment;
+use crate::inspection::Inspection;
 use crate::job::Job;
 use crate::local::{Fitted, select};
-use crate::metrics::{Classification, Figures, Regression};
+use crate::metrics::{Classification, Figures, Metrics, Regression};
+use crate::previous::Former;
 use crate::run::counted;
 
 /// The page around `body`.
@@ -59,8 +66,14 @@ pub(crate) struct Report<'a> {
     pub(crate) split: &'a Split,
     /// The model.
     pub(crate) fitted: &'a Fitted,
+    /// The graph's outputs, `[held-out rows, outputs]`.
+    pub(crate) outputs: &'a Array2<f32>,
     /// What it achieves.
-    pub(crate) evaluation: &'a Evaluation,
+    pub(crate) metrics: &'a Metrics,
+    /// What is odd about the rows.
+    pub(crate) inspection: &'a Inspection,
+    /// The version before, where one was given.
+    pub(crate) former: Option<&'a Former>,
 }
 
 impl Report<'_> {
@@ -70,7 +83,7 @@ impl Report<'_> {
     ///
     /// When a picture cannot be drawn.
     pub(crate) fn page(&self) -> Result<String> {
-        let figures = &self.evaluation.metrics.figures;
+        let figures = &self.metrics.figures;
         let (verdict, cards, performance) = match figures {
             Figures::Classification(c) => (
                 self.classification_verdict(c),
@@ -87,7 +100,12 @@ impl Report<'_> {
             (verdict)
             (cards)
             (self.convergence())
+            (previous::section(self.former, self.metrics, &self.texts.inventory().0))
             (performance)
+            @if let Some(calibration) = &self.metrics.calibration { (calibration::section(calibration)?) }
+            (learning::section(&self.metrics.learning_curve, "row")?)
+            (rows::mistakes(self))
+            (rows::suspects(self))
             (model::section(self)?)
             (data::section(self))
             (settings::section(self.job, self.experiment)?)
@@ -136,11 +154,7 @@ impl Report<'_> {
         let Target::Numbers(numbers) = &self.data.target else {
             return Vec::new();
         };
-        let predicted = self
-            .evaluation
-            .outputs
-            .iter()
-            .map(|value| f64::from(*value));
+        let predicted = self.outputs.iter().map(|value| f64::from(*value));
         select(numbers, &self.split.held_out)
             .into_iter()
             .zip(predicted)

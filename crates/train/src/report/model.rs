@@ -4,7 +4,7 @@ use anyhow::Result;
 use maud::{Markup, PreEscaped, html};
 
 use super::Report;
-use super::charts;
+use super::charts::{self, Bar};
 use super::text::{number, percent, table};
 use crate::data::Target;
 use crate::local::Part;
@@ -18,10 +18,10 @@ const MOST_OUTPUTS: usize = 12;
 pub(super) fn section(report: &Report<'_>) -> Result<Markup> {
     let mut columns = importance(report);
     columns.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let shown: Vec<(String, Vec<f64>)> = columns
+    let shown: Vec<(String, Vec<Bar>)> = columns
         .iter()
         .take(MOST_COLUMNS)
-        .map(|(name, share)| (name.clone(), vec![*share]))
+        .map(|(name, share)| (name.clone(), vec![(*share).into()]))
         .collect();
     let longest = columns
         .first()

@@ -3,9 +3,9 @@
 use anyhow::Result;
 use maud::{Markup, PreEscaped, html};
 
-use super::charts;
-use super::text::{maybe_percent, number, percent, table};
-use crate::metrics::{ClassMetrics, Classification, Regression};
+use super::charts::{self, Bar};
+use super::text::{maybe_percent, number, percent, range, table};
+use crate::metrics::{ClassMetrics, Classification, Interval, Regression};
 use crate::run::counted;
 
 /// Pictures and matrices of more classes than this nobody can read.
@@ -13,11 +13,11 @@ const MOST_IN_PICTURE: usize = 40;
 const MOST_IN_TABLE: usize = 20;
 
 /// The figures at the head of the page.
-pub(super) fn cards(cards: &[(&str, String, &str)]) -> Markup {
+pub(super) fn cards(cards: &[(&str, String, impl AsRef<str>)]) -> Markup {
     html! {
         dl.cards {
             @for (name, value, meaning) in cards {
-                div { dt { (name) } dd { (value) small { (meaning) } } }
+                div { dt { (name) } dd { (value) small { (meaning.as_ref()) } } }
             }
         }
     }
@@ -28,22 +28,25 @@ pub(super) fn classification_cards(c: &Classification) -> Markup {
         (
             "Accuracy",
             percent(c.accuracy),
-            "rows whose class was right",
+            match c.accuracy_interval {
+                Some(interval) => format!("right answers; 95\u{a0}% sure: {}", range(interval)),
+                None => "right answers".to_owned(),
+            },
         ),
         (
             "Balanced accuracy",
             percent(c.balanced_accuracy),
-            "every class counts the same",
+            "every class counts the same".to_owned(),
         ),
         (
             "Macro F1",
             number(c.macro_f1),
-            "mean over the classes; 1 is best",
+            "mean over the classes; 1 is best".to_owned(),
         ),
         (
             "Log loss",
             number(c.log_loss),
-            "of the probabilities; 0 is best",
+            "of the probabilities; 0 is best".to_owned(),
         ),
     ])
 }
@@ -75,7 +78,9 @@ pub(super) fn classification(c: &Classification) -> Result<Markup> {
             (class_table(&c.classes))
             p.dim {
                 "Precision: of the rows predicted as this class, how many are. Recall: of the rows of this class, how \
-                 many were found. F1: the harmonic mean of both. A dash stands where there is nothing to divide."
+                 many were found. F1: the harmonic mean of both. The lines upon the bars, and the numbers in brackets, are \
+                 95 % confidence intervals (Wilson's score): so far off may the figures be, as they come from so few rows. \
+                 A dash stands where there is nothing to divide."
             }
         }
         section aria-labelledby="confusion" {
@@ -88,11 +93,11 @@ pub(super) fn classification(c: &Classification) -> Result<Markup> {
 }
 
 fn class_bars(classes: &[ClassMetrics]) -> Result<Markup> {
-    let figures = |c: &ClassMetrics| {
-        [c.precision, c.recall, c.f1]
-            .map(Option::unwrap_or_default)
-            .to_vec()
+    let bar = |(share, interval): (Option<f64>, Option<Interval>)| Bar {
+        share: share.unwrap_or_default(),
+        interval,
     };
+    let figures = |c: &ClassMetrics| c.figures().map(bar).into();
     let groups: Vec<_> = classes
         .iter()
         .map(|c| (c.label.clone(), figures(c)))
@@ -115,9 +120,9 @@ fn class_table(classes: &[ClassMetrics]) -> Markup {
         @for class in classes {
             tr {
                 th scope="row" { (class.label) }
-                td.n { (maybe_percent(class.precision)) }
-                td.n { (maybe_percent(class.recall)) }
-                td.n { (maybe_percent(class.f1)) }
+                @for (share, interval) in class.figures() {
+                    td.n { (maybe_percent(share)) @if let Some(interval) = interval { small.dim { (range(interval)) } } }
+                }
                 td.n { (class.support) }
                 td.n { (class.training_rows) }
             }

@@ -2,6 +2,8 @@
 
 use maud::{Markup, Render, html};
 
+use crate::metrics::Interval;
+
 /// A share as a percentage.
 pub(super) fn percent(share: f64) -> String {
     let text = format!("{:.1}", share * 100.0);
@@ -11,6 +13,15 @@ pub(super) fn percent(share: f64) -> String {
 /// A share as a percentage, or a dash where there is none.
 pub(super) fn maybe_percent(share: Option<f64>) -> String {
     share.map_or_else(|| "–".to_owned(), percent)
+}
+
+/// The ends of an interval of shares, as percentages.
+pub(super) fn range([low, high]: Interval) -> String {
+    format!(
+        "{}\u{2013}{}",
+        percent(low).trim_end_matches("\u{a0}%"),
+        percent(high)
+    )
 }
 
 /// A number with about four significant digits.

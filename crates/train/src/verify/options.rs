@@ -44,6 +44,10 @@ pub struct VerifyOptions {
     #[arg(long, env = "TRAIN_LAST_MODEL", value_name = "DIR")]
     pub last_model: Option<PathBuf>,
 
+    /// The package of the version before, where the report compares with it.
+    #[arg(long, env = "TRAIN_PREVIOUS", value_name = "DIR")]
+    pub previous: Option<PathBuf>,
+
     /// The folder that stands for /pfs, where the experiment names a backbone there.
     #[arg(long, env = "PFS_ROOT", value_name = "DIR", default_value = "/pfs")]
     pub pfs: PathBuf,
@@ -86,6 +90,7 @@ impl VerifyOptions {
             cache: None,
             last_model: self.last_model.clone(),
             peer_port: None,
+            previous: self.previous.clone(),
             job_id: Some(manifest.version.clone()),
             pipeline: Some(from.pipeline.clone()),
             project: None,

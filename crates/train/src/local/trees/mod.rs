@@ -67,6 +67,12 @@ impl Tree {
 }
 
 impl Trees {
+    /// The first `count` of them.
+    pub(super) fn first(mut self, count: usize) -> Self {
+        self.trees.truncate(count);
+        self
+    }
+
     /// Scores `[rows, outputs]` of features `[rows, features]`.
     pub(crate) fn scores(&self, features: &Array2<f32>) -> Array2<f64> {
         let mut scores = Array2::zeros((features.nrows(), self.start.len()));

@@ -43,7 +43,7 @@ pub(crate) fn efficientnet_lite0(embedder: &Embedder) -> Result<f32> {
         values: picture(),
     });
     let found = embedder.run(vec![input], 1, None)?;
-    agree(&found, &recorded.embedding).context("on the recorded picture")
+    agree(&found.embeddings, &recorded.embedding).context("on the recorded picture")
 }
 
 /// Whole numbers only, so that every language makes the same picture.
@@ -66,9 +66,9 @@ pub(crate) fn minilm_l6(embedder: &Embedder) -> Result<f32> {
     for (index, case) in recorded.cases.iter().enumerate() {
         let (alone, _) = embedder.texts(&[&case.text], None)?;
         let width = case.embedding.len();
-        let padded = together.iter().skip(index * width).take(width);
+        let padded = together.embeddings.iter().skip(index * width).take(width);
         let padded: Vec<f32> = padded.copied().collect();
-        for found in [alone, padded] {
+        for found in [alone.embeddings, padded] {
             let difference = agree(&found, &case.embedding);
             let start: String = case.text.chars().take(40).collect();
             let difference = difference.with_context(|| format!("on the text {start:?}"))?;

@@ -8,6 +8,8 @@ use std::path::{Component, Path, PathBuf};
 use model::{Digest, Preprocessing, TOKENIZER_FILE, TensorSignature};
 use serde::{Deserialize, Serialize};
 
+use crate::head::EMBEDDING;
+
 /// The description of a backbone.
 pub const DESCRIPTION_FILE: &str = "backbone.json";
 
@@ -18,7 +20,7 @@ pub const GRAPH_FILE: &str = "backbone.onnx";
 pub const FORMAT: &str = "pachyderm-seldon/backbone";
 
 /// The newest `format_version` that this build reads, and the one it writes.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// What `backbone.json` says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +37,10 @@ pub struct Description {
     pub inputs: Vec<TensorSignature>,
     /// The embedding, `[-1, numbers]`.
     pub output: TensorSignature,
+    /// What a head learns from, where that is more than the embedding: `[-1, numbers]`.
+    /// From `format_version` 2 on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<TensorSignature>,
     /// How a picture or text becomes the graph's inputs.
     pub preprocessing: Preprocessing,
     /// What the backbone may be used for.
@@ -164,7 +170,22 @@ impl Backbone {
 
     /// How many numbers an embedding has.
     pub fn width(&self) -> usize {
-        width(&self.description).unwrap_or(0)
+        width(&self.description.output).unwrap_or(0)
+    }
+
+    /// How many numbers the backbone gives in all: the embedding, and the features if it
+    /// has any.
+    pub fn seen_width(&self) -> usize {
+        match self.description.features {
+            Some(_) => self.width() + self.head_width(),
+            None => self.width(),
+        }
+    }
+
+    /// How many numbers a head learns from: those of the features, or of the embedding.
+    pub fn head_width(&self) -> usize {
+        let features = self.description.features.as_ref();
+        features.map_or_else(|| self.width(), |it| width(it).unwrap_or(0))
     }
 }
 
@@ -175,8 +196,8 @@ fn read(path: &Path) -> Result<Vec<u8>, BackboneError> {
     })
 }
 
-fn width(description: &Description) -> Option<usize> {
-    match description.output.shape[..] {
+fn width(output: &TensorSignature) -> Option<usize> {
+    match output.shape[..] {
         [_, width] if width > 0 => usize::try_from(width).ok(),
         _ => None,
     }
@@ -210,8 +231,19 @@ fn check(description: &Description) -> Result<(), String> {
             description.inputs.len()
         ));
     }
-    if width(description).is_none() {
-        return Err("does not say how many numbers the output has: expected [-1, N]".to_owned());
+    let outputs = [Some(&description.output), description.features.as_ref()];
+    if outputs
+        .into_iter()
+        .flatten()
+        .any(|output| width(output).is_none())
+    {
+        return Err("does not say how many numbers an output has: expected [-1, N]".to_owned());
+    }
+    if description.features.is_some() && description.output.name != EMBEDDING {
+        return Err(format!(
+            "has features and calls its output {:?}: call that {EMBEDDING:?}",
+            description.output.name
+        ));
     }
     let plain = |name: &&String| {
         let mut parts = Path::new(name).components();

@@ -14,7 +14,16 @@ pub struct Embedder {
     inputs: Vec<TensorSignature>,
     preprocessing: Preprocessing,
     tokenizer: Option<Tokenizer>,
-    width: usize,
+    widths: Vec<usize>,
+}
+
+/// What a backbone gives for pictures or texts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// The embeddings, one after the other.
+    pub embeddings: Vec<f32>,
+    /// What a head learns from, where that is more; else nothing.
+    pub features: Vec<f32>,
 }
 
 /// Why a backbone cannot be loaded, or what it is given cannot be embedded.
@@ -52,17 +61,25 @@ impl Embedder {
     /// does not have.
     pub fn load(backbone: &Backbone) -> Result<Self, EmbedError> {
         let description = &backbone.description;
-        let outputs = std::slice::from_ref(&description.output);
+        let outputs: Vec<TensorSignature> =
+            [Some(&description.output), description.features.as_ref()]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect();
         let tokenizer = match (&description.preprocessing, &backbone.tokenizer) {
             (Preprocessing::Text(input), Some(file)) => Some(Tokenizer::load(file, input)?),
             _ => None,
         };
         Ok(Self {
-            session: Session::open(backbone.graph.clone(), &description.inputs, outputs)?,
+            session: Session::open(backbone.graph.clone(), &description.inputs, &outputs)?,
             inputs: description.inputs.clone(),
             preprocessing: description.preprocessing.clone(),
             tokenizer,
-            width: backbone.width(),
+            widths: match description.features {
+                Some(_) => vec![backbone.width(), backbone.head_width()],
+                None => vec![backbone.width()],
+            },
         })
     }
 
@@ -72,7 +89,7 @@ impl Embedder {
     /// # Errors
     ///
     /// When the picture cannot be decoded, or the graph fails.
-    pub fn picture(&self, bytes: &[u8], lane: Option<&Lane>) -> Result<Vec<f32>, EmbedError> {
+    pub fn picture(&self, bytes: &[u8], lane: Option<&Lane>) -> Result<Seen, EmbedError> {
         let Preprocessing::Image(image) = &self.preprocessing else {
             return Err(EmbedError::Kind("texts"));
         };
@@ -94,7 +111,7 @@ impl Embedder {
         &self,
         texts: &[S],
         lane: Option<&Lane>,
-    ) -> Result<(Vec<f32>, Vec<usize>), EmbedError> {
+    ) -> Result<(Seen, Vec<usize>), EmbedError> {
         let tokenizer = self.tokenizer.as_ref();
         let tokenizer = tokenizer.ok_or(EmbedError::Kind("pictures"))?;
         let tokens = tokenizer.encode(texts)?;
@@ -113,19 +130,19 @@ impl Embedder {
         inputs: Vec<Input>,
         rows: usize,
         lane: Option<&Lane>,
-    ) -> Result<Vec<f32>, EmbedError> {
+    ) -> Result<Seen, EmbedError> {
         let outputs = self.session.run_inputs(inputs, lane)?;
-        let wanted = vec![rows, self.width];
-        match <[Tensor; 1]>::try_from(outputs) {
-            Ok([output]) if output.shape == wanted => Ok(output.values),
-            Ok([output]) => Err(EmbedError::Output {
-                found: output.shape,
-                wanted,
-            }),
-            Err(_) => Err(EmbedError::Output {
-                found: Vec::new(),
-                wanted,
-            }),
+        for (output, width) in outputs.iter().zip(&self.widths) {
+            let wanted = vec![rows, *width];
+            if output.shape != wanted {
+                let found = output.shape.clone();
+                return Err(EmbedError::Output { found, wanted });
+            }
         }
+        let mut outputs = outputs.into_iter().map(|output| output.values);
+        Ok(Seen {
+            embeddings: outputs.next().unwrap_or_default(),
+            features: outputs.next().unwrap_or_default(),
+        })
     }
 }

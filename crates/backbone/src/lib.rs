@@ -26,8 +26,8 @@ pub use description::{
     Backbone, BackboneError, DESCRIPTION_FILE, Description, FORMAT, FORMAT_VERSION, GRAPH_FILE,
     Licence, Source,
 };
-pub use embed::{EmbedError, Embedder};
-pub use head::{Head, HeadError, Joined, Layer, LayerNumbers, head_of};
+pub use embed::{EmbedError, Embedder, Seen};
+pub use head::{Head, HeadError, Joined, Kernel, Layer, LayerNumbers, head_of};
 #[cfg(feature = "make")]
 pub use known::{KNOWN, Known};
 #[cfg(feature = "make")]

@@ -93,6 +93,7 @@ fn make(known: &Known, mut wheel: Wheel) -> Result<(Backbone, BTreeMap<String, V
         name: known.name.to_owned(),
         inputs: known.input_signatures(),
         output: known.output_signature(),
+        features: known.features_signature(),
         preprocessing: (known.preprocessing)(),
         licence: Some(Licence {
             weights: known.licence.to_owned(),

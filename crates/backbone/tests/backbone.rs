@@ -72,11 +72,12 @@ fn the_joined_graph_is_the_backbone_and_then_the_head() {
         let dir = folder(&description(output), &graph(output));
         let backbone = Backbone::open(dir.path()).unwrap();
         let embedder = Embedder::load(&backbone).unwrap();
-        let embedding = embedder.picture(&picture(), None).unwrap();
+        let embedding = embedder.picture(&picture(), None).unwrap().embeddings;
         assert!(embedding.iter().all(|mean| (1.0..255.0).contains(mean)));
         let weights = [0.01, -0.01, 0.02, 0.0, 0.005, 0.015];
         let bias = [0.25, -0.5];
         let head = Head {
+            kernel: None,
             layers: vec![Layer {
                 weights: &weights,
                 bias: &bias,

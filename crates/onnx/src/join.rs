@@ -9,8 +9,8 @@ use crate::{Dim, ElementType};
 /// Operators that mean the same in every default operator set from
 /// [`OLDEST_OPSET`] on when they are given two-dimensional tensors, and so may
 /// stand in a head whatever the backbone was written in.
-const HEAD_OPERATORS: [&str; 9] = [
-    "Add", "Div", "Gemm", "Identity", "MatMul", "Mul", "Relu", "Softmax", "Sub",
+const HEAD_OPERATORS: [&str; 10] = [
+    "Add", "Div", "Exp", "Gemm", "Identity", "MatMul", "Mul", "Relu", "Softmax", "Sub",
 ];
 
 /// The oldest default operator set of a backbone that is accepted.
@@ -60,7 +60,8 @@ pub enum JoinError {
 /// Puts `head` on the `output` of `backbone`.
 ///
 /// The joined graph takes what the backbone takes. It gives what the head gives,
-/// and after that the value between the two, under the name of the head's input.
+/// and after that the value between the two, under the name of the head's input; or the
+/// backbone's output `shown`, under its own name.
 ///
 /// # Errors
 ///
@@ -68,7 +69,12 @@ pub enum JoinError {
 /// floats, a name stands in both graphs, the backbone's operator set is older
 /// than 11, or the head has other than one input or an operator that changed
 /// between operator sets.
-pub fn join(backbone: ModelProto, output: &str, head: ModelProto) -> Result<ModelProto, JoinError> {
+pub fn join(
+    backbone: ModelProto,
+    output: &str,
+    head: ModelProto,
+    shown: Option<&str>,
+) -> Result<ModelProto, JoinError> {
     let mut joined = backbone;
     let opset = joined.opset_import.iter().find(|o| o.domain.is_empty());
     let version = opset.map_or(0, |o| o.version);
@@ -81,16 +87,17 @@ pub fn join(backbone: ModelProto, output: &str, head: ModelProto) -> Result<Mode
         .ok_or(JoinError::NoGraph("backbone"))?;
     let head = head.graph.ok_or(JoinError::NoGraph("head"))?;
     let between = take_output(graph, output)?;
+    let shown = shown.map(|name| take_output(graph, name)).transpose()?;
     let wanted = head_input(&head)?;
     refuse_collisions(graph, &head, output, &wanted)?;
     graph.output = head.output;
     if wanted != output {
         graph.node.push(identity(output, &wanted));
     }
-    graph.output.push(ValueInfoProto {
+    graph.output.push(shown.unwrap_or(ValueInfoProto {
         name: wanted,
         ..between
-    });
+    }));
     graph.node.extend(head.node);
     graph.initializer.extend(head.initializer);
     Ok(joined)
@@ -216,7 +223,7 @@ mod tests {
     fn the_value_between_becomes_the_last_output() {
         let head = || twice("head.", "embedding", "probabilities");
         for between in ["embedding", "features"] {
-            let joined = join(twice("", "pixels", between), between, head()).unwrap();
+            let joined = join(twice("", "pixels", between), between, head(), None).unwrap();
             assert_eq!(outputs(&joined), ["probabilities", "embedding"]);
             let graph = joined.graph.unwrap();
             assert_eq!(names(&graph.input), "\"pixels\"");
@@ -225,9 +232,22 @@ mod tests {
     }
 
     #[test]
+    fn another_output_of_the_backbone_may_be_shown() {
+        let mut backbone = twice("", "pixels", "embedding");
+        let graph = backbone.graph.as_mut().unwrap();
+        graph
+            .output
+            .push(value_info("features", ElementType::F32, &SHAPE));
+        graph.node.push(identity("embedding", "features"));
+        let head = twice("head.", "features", "probabilities");
+        let joined = join(backbone, "features", head, Some("embedding")).unwrap();
+        assert_eq!(outputs(&joined), ["probabilities", "embedding"]);
+    }
+
+    #[test]
     fn what_does_not_fit_is_refused() {
         let head = || twice("head.", "embedding", "probabilities");
-        let error = |backbone, output: &str, head| join(backbone, output, head).unwrap_err();
+        let error = |backbone, output: &str, head| join(backbone, output, head, None).unwrap_err();
         let missing = error(twice("", "pixels", "features"), "logits", head());
         assert!(missing.to_string().contains("it has \"features\""));
         let same = error(twice("head.", "x", "embedding"), "embedding", head());

@@ -57,7 +57,7 @@ Pictures or texts instead of a table, on a pretrained backbone:
   content: <text, or file>      # the column of the texts or of the pictures
   max_broken: 0.05              # the share of pictures that may be broken
   search:
-    heads: <by the data>        # linear, mlp; cross-validation chooses
+    heads: <by the data>        # linear, mlp, kernel; cross-validation chooses
     l2: [1, 10, 100, 1000]      # of the linear head
     folds: 5
 

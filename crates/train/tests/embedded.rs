@@ -182,7 +182,7 @@ fn texts_become_one_graph_with_its_tokenizer() {
         "{err}"
     );
     assert!(err.contains("longer than the backbone reads"), "{err}");
-    assert!(err.contains("tried a head with a hidden layer"), "{err}");
+    assert!(err.contains("tried a head of likenesses"), "{err}");
     let package = pfs.package();
     assert_eq!(package.manifest.labels, ["happy", "plain", "sad"]);
     let texts = ["good day 7", "the day 7 7", "awful bad day 7"].map(str::to_owned);

@@ -3,11 +3,15 @@
 //! [BERT] with six layers, then the mean over the tokens that are no padding, then
 //! the division by the length, as `sentence-transformers` runs the model.
 //!
+//! That embedding is made to tell what a text is about. What else a text says stands in
+//! the layers below as well, and in the single token that says it most: so the features
+//! for a head are the mean and the highest value over the tokens, of three layers.
+//!
 //! [BERT]: https://arxiv.org/abs/1810.04805
 
 use onnx::{Attribute, Dim, ElementType, GraphBuilder, ModelProto};
 
-use super::{EMBEDDING, PRODUCER, VERSION};
+use super::{EMBEDDING, FEATURES, PRODUCER, VERSION};
 use crate::weights::{Weights, WeightsError};
 
 const LAYERS: usize = 6;
@@ -23,8 +27,11 @@ const EPSILON: f32 = 1e-12;
 /// Added to the score of a padding token, whose share then is 0.
 const MASKED: f32 = -1e9;
 
-/// The graph: inputs `input_ids` and `attention_mask` `[batch, tokens]`, output
-/// `embedding` `[batch, 384]`.
+/// The layers, counted from 1, behind which features are taken.
+const FEATURE_LAYERS: [usize; 3] = [2, 4, 6];
+
+/// The graph: inputs `input_ids` and `attention_mask` `[batch, tokens]`, outputs
+/// `embedding` `[batch, 384]` and `features` `[batch, 2304]`.
 pub(crate) fn minilm_l6(weights: &Weights) -> Result<ModelProto, WeightsError> {
     let mut graph = GraphBuilder::new("all-minilm-l6-v2", "");
     let shape = [Dim::Any("batch"), Dim::Any("tokens")];
@@ -34,13 +41,25 @@ pub(crate) fn minilm_l6(weights: &Weights) -> Result<ModelProto, WeightsError> {
     let mask = network.node("Cast", &[&mask], vec![("to", Attribute::Int(1))]);
     let bias = network.bias_of(&mask);
     let mut value = network.embedded(&ids)?;
+    let pool = network.pool(&mask);
+    let (mut mean, mut features) = (String::new(), Vec::new());
     for layer in 0..LAYERS {
         value = network.layer(&value, &bias, &format!("encoder.layer.{layer}"))?;
+        if FEATURE_LAYERS.contains(&(layer + 1)) {
+            mean = network.mean(&value, &pool);
+            features.push(mean.clone());
+            features.push(network.highest(&value, &pool));
+        }
     }
-    let embedding = network.pooled(&value, &mask);
+    let embedding = network.of_length_one(&mean);
+    let features: Vec<&str> = features.iter().map(String::as_str).collect();
+    let width = features.len() * HIDDEN;
+    let features = network.node("Concat", &features, vec![("axis", Attribute::Int(1))]);
     let mut graph = network.graph;
     let shape = [Dim::Any("batch"), Dim::Fixed(HIDDEN)];
     graph.output(&embedding, EMBEDDING, ElementType::F32, &shape);
+    let shape = [Dim::Any("batch"), Dim::Fixed(width)];
+    graph.output(&features, FEATURES, ElementType::F32, &shape);
     Ok(graph.finish(PRODUCER, VERSION))
 }
 
@@ -54,6 +73,23 @@ struct Network<'a> {
     half: String,
     one: String,
     root_two: String,
+}
+
+/// The mask as pooling takes it.
+struct Pool {
+    /// The axis of the tokens.
+    tokens: String,
+    /// `[batch, tokens, 1]`: 1 for a token, 0 for padding.
+    column: String,
+    /// `[batch, 1]`: how many tokens there are.
+    count: String,
+    /// `[batch, tokens, 1]`: 0 for a token, [`MASKED`] for padding.
+    padding: String,
+}
+
+/// An axis that is reduced is gone.
+fn single() -> Vec<(&'static str, Attribute)> {
+    vec![("keepdims", Attribute::Int(0))]
 }
 
 impl<'a> Network<'a> {
@@ -194,21 +230,45 @@ impl<'a> Network<'a> {
         self.node("Mul", &[&product, &half], vec![])
     }
 
-    /// The mean over the tokens that count, divided by its length.
-    fn pooled(&mut self, value: &str, mask: &str) -> String {
+    /// What pooling over the tokens needs of the mask.
+    fn pool(&mut self, mask: &str) -> Pool {
         let tokens = self.graph.i64s("token_axis", &[1], &[1]);
         let last = self.graph.i64s("last_axis", &[1], &[2]);
-        let least = self.graph.f32s("least", &[], &[1e-9]);
-        let single = || vec![("keepdims", Attribute::Int(0))];
+        let masked = self.graph.f32s("lowest", &[], &[MASKED]);
         let column = self.node("Unsqueeze", &[mask, &last], vec![]);
-        let counted = self.node("Mul", &[value, &column], vec![]);
-        let sum = self.node("ReduceSum", &[&counted, &tokens], single());
         let count = self.node("ReduceSum", &[&column, &tokens], single());
-        let mean = self.node("Div", &[&sum, &count], vec![]);
+        let one = self.one.clone();
+        let padding = self.node("Sub", &[&one, &column], vec![]);
+        let padding = self.node("Mul", &[&padding, &masked], vec![]);
+        Pool {
+            tokens,
+            column,
+            count,
+            padding,
+        }
+    }
+
+    /// The mean over the tokens that count.
+    fn mean(&mut self, value: &str, pool: &Pool) -> String {
+        let counted = self.node("Mul", &[value, &pool.column], vec![]);
+        let sum = self.node("ReduceSum", &[&counted, &pool.tokens], single());
+        self.node("Div", &[&sum, &pool.count], vec![])
+    }
+
+    /// The highest value over the tokens that count.
+    fn highest(&mut self, value: &str, pool: &Pool) -> String {
+        let counted = self.node("Add", &[value, &pool.padding], vec![]);
+        let mut with = single();
+        with.push(("axes", Attribute::Ints(vec![1])));
+        self.node("ReduceMax", &[&counted], with)
+    }
+
+    fn of_length_one(&mut self, value: &str) -> String {
+        let least = self.graph.f32s("least", &[], &[1e-9]);
         let axes = vec![("axes", Attribute::Ints(vec![1]))];
-        let length = self.node("ReduceL2", &[&mean], axes);
+        let length = self.node("ReduceL2", &[value], axes);
         let length = self.node("Max", &[&length, &least], vec![]);
-        self.node("Div", &[&mean, &length], vec![])
+        self.node("Div", &[value, &length], vec![])
     }
 
     fn constant(&mut self, name: &str, shape: &[usize]) -> Result<String, WeightsError> {

@@ -8,6 +8,10 @@ pub(crate) use minilm::minilm_l6;
 
 pub(crate) use crate::head::EMBEDDING;
 
+/// The name of what a head of a known backbone learns from, where that is more than the
+/// embedding.
+pub(crate) const FEATURES: &str = "features";
+
 /// The name under which graphs say who wrote them.
 const PRODUCER: &str = env!("CARGO_PKG_NAME");
 

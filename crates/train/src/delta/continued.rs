@@ -120,8 +120,10 @@ impl Delta {
             );
         };
         let shape = (width, last.labels.len());
-        let weights = Array2::from_shape_vec(shape, weights.clone())
-            .context("the head of the last model has another shape")?;
+        let weights = Array2::from_shape_vec(shape, weights.clone()).context(
+            "the head of the last model has another shape; a linear one can be continued: learn \
+             anew with mode: all and search.heads: [linear]",
+        )?;
         let mut head = Linear {
             weights: Array2::zeros((width, labels.len())),
             bias: Array1::zeros(labels.len()),
@@ -148,6 +150,10 @@ impl Delta {
         };
         let reference = Reference::read(reference)
             .with_context(|| format!("cannot continue {}", self.last.manifest.version))?;
+        // The features of a backbone are not described, only its embedding.
+        if reference.features.len() != width {
+            return Ok(deviation);
+        }
         for (place, feature) in deviation.iter_mut().zip(&reference.features) {
             if let Values::Numeric { moments, .. } = &feature.values {
                 *place = moments[1];

@@ -48,7 +48,7 @@ impl Cache {
         });
         Self {
             folder: usable,
-            width: backbone.width(),
+            width: backbone.seen_width(),
         }
     }
 

@@ -8,7 +8,7 @@ use ndarray::{Array2, Axis};
 use super::layers::Layers;
 use super::mlp::Part;
 use super::rows::Rows;
-use super::{linear, mlp, parts};
+use super::{kernel, linear, mlp, parts};
 use crate::delta::Prior;
 use crate::experiment::{Experiment, HeadKind, Hyperparameters};
 use crate::local::{FitError, select, softmax, to_probabilities};
@@ -47,7 +47,7 @@ pub(crate) struct Candidate {
     pub(crate) accuracy: f64,
     temperature: f64,
     scores: Array2<f64>,
-    /// The heads of the parts.
+    /// The heads of the parts, where they are what is published.
     heads: Vec<Layers>,
 }
 
@@ -80,7 +80,7 @@ pub(super) fn choose(training: &Training<'_>, experiment: &Experiment) -> Result
     for kind in experiment.search.heads.iter().flatten() {
         match kind {
             HeadKind::Linear => heads.extend(experiment.search.l2.iter().map(|l2| (*kind, *l2))),
-            HeadKind::Mlp => heads.push((*kind, 0.0)),
+            HeadKind::Mlp | HeadKind::Kernel => heads.push((*kind, 0.0)),
         }
     }
     let fit = |task: usize| {
@@ -123,6 +123,12 @@ pub(super) fn choose(training: &Training<'_>, experiment: &Experiment) -> Result
             )?
         }
         HeadKind::Mlp => Layers::averaged(&head.heads).context("the heads do not fit together")?,
+        HeadKind::Kernel => kernel_of(
+            Rows::new(training.vectors, training.rows),
+            training.codes,
+            training.classes,
+            &experiment.hyperparameters,
+        ),
     };
     let temperature = head.temperature;
     let mut unseen = &head.scores / temperature;
@@ -149,8 +155,20 @@ pub(super) fn refit(
             let settings = settings(experiment, like.l2, ROUGH);
             let rows = Rows::new(training.vectors, training.rows);
             let (codes, classes) = (training.codes, training.classes);
-            Ok(linear::fit(rows, codes, classes, &settings, training.prior)?)
+            Ok(linear::fit(
+                rows,
+                codes,
+                classes,
+                &settings,
+                training.prior,
+            )?)
         }
+        HeadKind::Kernel => Ok(kernel_of(
+            Rows::new(training.vectors, training.rows),
+            training.codes,
+            training.classes,
+            &experiment.hyperparameters,
+        )),
         HeadKind::Mlp => {
             let folds = experiment.search.folds;
             let (codes, groups) = (training.codes, training.groups);
@@ -165,6 +183,16 @@ pub(super) fn refit(
             Layers::averaged(&heads).context("the heads do not fit together")
         }
     }
+}
+
+fn kernel_of(
+    rows: Rows<'_>,
+    codes: &[usize],
+    classes: usize,
+    settings: &Hyperparameters,
+) -> Layers {
+    let weights = softmax::row_weights(codes, classes, settings.class_weights);
+    kernel::fit(&rows, codes, classes, &weights.to_vec())
 }
 
 fn settings(experiment: &Experiment, l2: f64, tolerance: f64) -> Hyperparameters {
@@ -201,6 +229,7 @@ fn fold(
         HeadKind::Linear => {
             linear::fit(learned, &codes, training.classes, settings, training.prior)?
         }
+        HeadKind::Kernel => kernel_of(learned, &codes, training.classes, settings),
         HeadKind::Mlp => {
             let weights =
                 softmax::row_weights(training.codes, training.classes, settings.class_weights);
@@ -253,7 +282,10 @@ fn candidate(training: &Training<'_>, kind: HeadKind, l2: f64, folds: &[Fold]) -
         accuracy,
         temperature,
         scores,
-        heads: folds.iter().map(|(layers, ..)| layers.clone()).collect(),
+        heads: match kind {
+            HeadKind::Mlp => folds.iter().map(|(layers, ..)| layers.clone()).collect(),
+            HeadKind::Linear | HeadKind::Kernel => Vec::new(),
+        },
     }
 }
 
@@ -306,6 +338,7 @@ impl Candidate {
         match self.kind {
             HeadKind::Linear => format!("linear head, l2 {}", self.l2),
             HeadKind::Mlp => "head with a hidden layer".to_owned(),
+            HeadKind::Kernel => "head of likenesses".to_owned(),
         }
     }
 }

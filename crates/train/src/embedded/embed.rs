@@ -12,9 +12,9 @@ use std::sync::mpsc::{self, Sender};
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use backbone::{Backbone, Embedder};
+use backbone::{Backbone, Embedder, Seen};
 use model::{Digest, Lane};
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 
 use super::cache::{Cache, Embedding};
 use super::examples::{Content, Example, Examples};
@@ -41,14 +41,15 @@ type Found = Result<Embedding, String>;
 /// Whether each text was cut, or why there is no embedding.
 type States = Vec<Option<Result<bool, String>>>;
 
-/// Embeds every example, `[examples, width]`; those that cannot be are moved to
-/// the broken ones.
+/// Embeds every example; those that cannot be are moved to the broken ones. Gives the
+/// embeddings where a head learns from something else, and what it learns from, both
+/// `[examples, width]`.
 pub(super) fn embed(
     embedder: Embedder,
     cache: Cache,
     examples: &mut Examples,
     backbone: &Backbone,
-) -> Result<Array2<f32>> {
+) -> Result<(Option<Array2<f32>>, Array2<f32>)> {
     let work = Arc::new(Work {
         embedder,
         cache,
@@ -57,7 +58,7 @@ pub(super) fn embed(
         kept: AtomicUsize::new(0),
     });
     let begin = Instant::now();
-    let width = backbone.width();
+    let width = backbone.seen_width();
     let (mut values, states) = on_all_cores(&work, width)?;
     let work = Arc::into_inner(work).context("a lane has not ended")?;
     for (index, (item, state)) in work.items.into_iter().zip(states).enumerate() {
@@ -80,10 +81,12 @@ pub(super) fn embed(
     ));
     tell(examples);
     values.truncate(examples.items.len() * width);
-    Ok(Array2::from_shape_vec(
-        (examples.items.len(), width),
-        values,
-    )?)
+    let all = Array2::from_shape_vec((examples.items.len(), width), values)?;
+    if backbone.description.features.is_none() {
+        return Ok((None, all));
+    }
+    let (embeddings, features) = all.view().split_at(Axis(1), backbone.width());
+    Ok((Some(embeddings.to_owned()), features.to_owned()))
 }
 
 fn tell(examples: &Examples) {
@@ -180,14 +183,11 @@ fn one(embedder: &Embedder, content: &Content, lane: Option<&Lane>) -> Found {
                 return Err("it has changed while it was read".to_owned());
             }
             let values = embedder.picture(&bytes, lane);
-            values.map(|values| Embedding { values, cut: false })
+            values.map(|seen| whole(seen, false))
         }
         Content::Text(text, _) => embedder
             .texts(&[text], lane)
-            .map(|(values, cut)| Embedding {
-                values,
-                cut: !cut.is_empty(),
-            }),
+            .map(|(seen, cut)| whole(seen, !cut.is_empty())),
     };
     // A decoder's words may be several lines.
     let one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -211,4 +211,11 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
         return Err(format!("the file has more than {most} MiB"));
     }
     Ok(bytes)
+}
+
+/// The embedding of one example, and behind it what a head learns from.
+fn whole(seen: Seen, cut: bool) -> Embedding {
+    let mut values = seen.embeddings;
+    values.extend(seen.features);
+    Embedding { values, cut }
 }

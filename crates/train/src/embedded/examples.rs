@@ -8,7 +8,7 @@ use anyhow::{Result, bail, ensure};
 use backbone::Backbone;
 use model::{Digest, Inventory, Preprocessing};
 
-use super::{pictures, texts};
+use super::{kernel, pictures, texts};
 use crate::TrainingOptions;
 use crate::experiment::{Experiment, HeadKind, Labels, Mode};
 use crate::run::counted;
@@ -166,6 +166,7 @@ impl Experiment {
         let heads = match examples.kind {
             _ if self.mode == Mode::Delta => vec![HeadKind::Linear],
             Kind::Pictures => vec![HeadKind::Linear],
+            Kind::Texts if examples.items.len() <= kernel::MOST_EXAMPLES => vec![HeadKind::Kernel],
             Kind::Texts => vec![HeadKind::Linear, HeadKind::Mlp],
         };
         self.search.heads.get_or_insert(heads);

@@ -2,16 +2,30 @@
 
 use ndarray::{Array1, Array2, Axis, concatenate};
 
+use super::kernel::Kernel;
 use super::rows::Scaling;
 
-/// Layers `x · weights + bias` with `max(0, x)` between two of them.
+/// Layers `x · weights + bias` with `max(0, x)` between two of them, on a vector or on
+/// what it resembles.
 #[derive(Debug, Clone)]
-pub(crate) struct Layers(pub(super) Vec<(Array2<f64>, Array1<f64>)>);
+pub(crate) struct Layers {
+    pub(super) kernel: Option<Kernel>,
+    pub(super) dense: Vec<(Array2<f64>, Array1<f64>)>,
+}
 
 impl Layers {
-    /// Scores `[examples, classes]` of embeddings `[examples, width]`.
+    /// Layers on the vector itself.
+    pub(super) fn new(dense: Vec<(Array2<f64>, Array1<f64>)>) -> Self {
+        let kernel = None;
+        Self { kernel, dense }
+    }
+
+    /// Scores `[examples, classes]` of vectors `[examples, width]`.
     pub(super) fn scores(&self, mut values: Array2<f64>) -> Array2<f64> {
-        for (index, (weights, bias)) in self.0.iter().enumerate() {
+        if let Some(kernel) = &self.kernel {
+            values = kernel.likeness(&values).mapv(f64::from);
+        }
+        for (index, (weights, bias)) in self.dense.iter().enumerate() {
             if index > 0 {
                 values.mapv_inplace(|value| value.max(0.0));
             }
@@ -22,7 +36,7 @@ impl Layers {
 
     /// The same with all scores divided by `temperature`.
     pub(super) fn cooled(mut self, temperature: f64) -> Self {
-        if let Some((weights, bias)) = self.0.last_mut() {
+        if let Some((weights, bias)) = self.dense.last_mut() {
             *weights /= temperature;
             *bias /= temperature;
         }
@@ -31,7 +45,7 @@ impl Layers {
 
     /// The same with the first layer taking what `scaling` has not yet scaled.
     pub(super) fn behind(mut self, scaling: &Scaling) -> Self {
-        if let Some((weights, bias)) = self.0.first_mut() {
+        if let Some((weights, bias)) = self.dense.first_mut() {
             for (mut row, deviation) in weights.rows_mut().into_iter().zip(&scaling.deviation) {
                 row /= *deviation;
             }
@@ -44,7 +58,7 @@ impl Layers {
     /// each: their hidden units side by side.
     pub(super) fn averaged(heads: &[Self]) -> Option<Self> {
         let share = 1.0 / heads.len().max(1) as f64;
-        let layer = |index: usize| heads.iter().filter_map(move |head| head.0.get(index));
+        let layer = |index: usize| heads.iter().filter_map(move |head| head.dense.get(index));
         let weights: Vec<_> = layer(0).map(|(weights, _)| weights.view()).collect();
         let biases: Vec<_> = layer(0).map(|(_, bias)| bias.view()).collect();
         let first = (
@@ -56,7 +70,7 @@ impl Layers {
             .map(|(_, bias)| bias.clone())
             .reduce(|a, b| a + b)?;
         let second = (concatenate(Axis(0), &weights).ok()? * share, bias * share);
-        Some(Self(vec![first, second]))
+        Some(Self::new(vec![first, second]))
     }
 }
 
@@ -73,7 +87,7 @@ mod tests {
         let rows = Rows::new(&vectors, &[0, 1, 2]);
         let scaling = Scaling::of(&rows);
         let head = |by: f64| {
-            Layers(vec![
+            Layers::new(vec![
                 (array![[1.0, -2.0], [0.5, 1.0]] * by, array![0.25, 0.5]),
                 (array![[1.0], [by]], array![by]),
             ])

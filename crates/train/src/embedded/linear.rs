@@ -25,5 +25,5 @@ pub(super) fn fit(
         scaling: &scaling,
     };
     let (linear, _) = softmax::fit(&scaled, codes, classes, settings, prior.as_ref())?;
-    Ok(Layers(vec![(linear.weights, linear.bias)]).behind(&scaling))
+    Ok(Layers::new(vec![(linear.weights, linear.bias)]).behind(&scaling))
 }

@@ -137,7 +137,7 @@ impl Network {
     fn layers(&self) -> Layers {
         let wide = |matrix: &Array2<f32>| matrix.mapv(f64::from);
         let bias = |bias: &Array1<f32>| bias.mapv(f64::from);
-        Layers(vec![
+        Layers::new(vec![
             (wide(&self.hidden.values), bias(&self.hidden_bias.values)),
             (wide(&self.output.values), bias(&self.output_bias.values)),
         ])

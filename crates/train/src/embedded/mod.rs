@@ -14,6 +14,7 @@ mod describe;
 mod embed;
 mod examples;
 mod joined;
+mod kernel;
 mod layers;
 mod linear;
 mod measured;
@@ -150,27 +151,17 @@ pub(crate) fn train<'a>(
         delta,
     } = subject;
     let prior = delta.as_ref();
-    let prior = prior.map(|delta| delta.prior(&examples.labels, backbone.width()));
+    let prior = prior.map(|delta| delta.prior(&examples.labels, backbone.head_width()));
     let prior = prior.transpose()?;
     let embedder = Embedder::load(&backbone).context("cannot load the backbone")?;
     let cache = cache::Cache::open(options.cache.as_deref(), &backbone);
-    let vectors = embed::embed(embedder, cache, &mut examples, &backbone)?;
+    let (embeddings, vectors) = embed::embed(embedder, cache, &mut examples, &backbone)?;
     examples.check(experiment.max_broken)?;
     let codes = examples.codes();
-    let groups = twins::groups(&examples, &vectors);
+    let groups = twins::groups(&examples, embeddings.as_ref().unwrap_or(&vectors));
     let classes = examples.labels.len();
     let split = parts::split(&codes, &groups, classes, experiment.split, experiment.seed);
-    ensure!(
-        !split.held_out.is_empty() && !split.training.is_empty(),
-        "there are too few {}s: none can be held out for measuring",
-        examples.kind.noun()
-    );
-    step(format_args!(
-        "{} classes; {} to learn from, {} held out",
-        classes,
-        counted(split.training.len(), examples.kind.noun()),
-        split.held_out.len()
-    ));
+    tell(&split, &examples)?;
     let training = choose::Training {
         vectors: &vectors,
         rows: &split.training,
@@ -180,6 +171,7 @@ pub(crate) fn train<'a>(
         prior: prior.as_ref(),
     };
     experiment.settle(&examples);
+    kernel::check(&experiment, training.codes.len())?;
     let chosen = choose::choose(&training, &experiment)?;
     let held_out = Rows::new(&vectors, &split.held_out);
     let outputs = held_out.probabilities(&chosen.layers).mapv(|p| p as f32);
@@ -219,7 +211,8 @@ pub(crate) fn train<'a>(
     let page = report::embedded(&outcome).context("cannot draw the report")?;
     let mut manifest = describe::manifest(&outcome, &graph)?;
     manifest.provenance.base = delta.as_ref().map(Delta::base);
-    let reference = reference::of_embeddings(vectors, &split.training)?;
+    let embeddings = embeddings.unwrap_or(vectors);
+    let reference = reference::of_embeddings(embeddings, &split.training)?;
     Ok(Published {
         manifest,
         page,
@@ -229,6 +222,26 @@ pub(crate) fn train<'a>(
         learned,
         job,
     })
+}
+
+/// Says how many examples are held out.
+///
+/// # Errors
+///
+/// When none are, or all.
+fn tell(split: &Split, examples: &Examples) -> Result<()> {
+    let noun = examples.kind.noun();
+    ensure!(
+        !split.held_out.is_empty() && !split.training.is_empty(),
+        "there are too few {noun}s: none can be held out for measuring"
+    );
+    step(format_args!(
+        "{} classes; {} to learn from, {} held out",
+        examples.labels.len(),
+        counted(split.training.len(), noun),
+        split.held_out.len()
+    ));
+    Ok(())
 }
 
 /// The files of the package besides those that every package has.

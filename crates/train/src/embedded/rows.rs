@@ -164,7 +164,7 @@ mod tests {
                 .iter()
                 .all(|d| d.abs() < 1e-9)
         );
-        let layers = Layers(vec![(array![[1.0], [2.0]], array![0.5])]);
+        let layers = Layers::new(vec![(array![[1.0], [2.0]], array![0.5])]);
         let scores = rows.scores(&layers);
         assert_eq!(scores.dim(), (3000, 1));
         assert_eq!(

@@ -64,9 +64,9 @@ impl Experiment {
                 "mode is delta, which continues the head on a backbone; a table is learned anew \
                  from all rows: leave out mode"
             }
-            Some(heads) if heads.contains(&HeadKind::Mlp) => {
-                "mode is delta, which continues a linear head, and search.heads lists mlp: leave \
-                 out one of both"
+            Some(heads) if heads.iter().any(|head| *head != HeadKind::Linear) => {
+                "mode is delta, which continues a linear head, and search.heads lists others: \
+                 leave out one of both"
             }
             _ => return Ok(()),
         };
@@ -87,7 +87,7 @@ impl Search {
         }
         match &self.heads {
             Some(heads) if heads.is_empty() => {
-                Err("search.heads is empty, wants linear, mlp or both".to_owned())
+                Err("search.heads is empty, wants one or more of linear, mlp, kernel".to_owned())
             }
             _ => Ok(()),
         }

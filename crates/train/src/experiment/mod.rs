@@ -93,7 +93,7 @@ pub enum Mode {
 pub struct Search {
     /// The kinds of model of a table.
     pub models: Vec<ModelKind>,
-    /// The kinds of head; by default `linear` for pictures, and both for texts.
+    /// The kinds of head; by default `linear` for pictures and `kernel` for texts.
     pub heads: Option<Vec<HeadKind>>,
     /// The strengths of the L2 penalty of a linear head, of features that have
     /// mean 0 and deviation 1.
@@ -120,6 +120,8 @@ pub enum HeadKind {
     Linear,
     /// A layer of 256 units before it, once for each fold, averaged.
     Mlp,
+    /// The likeness with every example that was learned from before it.
+    Kernel,
 }
 
 impl Default for Search {

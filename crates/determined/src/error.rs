@@ -118,6 +118,22 @@ impl fmt::Display for Answer {
     }
 }
 
+impl From<tls::Error> for Error {
+    fn from(
+        tls::Error {
+            what,
+            value,
+            reason,
+        }: tls::Error,
+    ) -> Self {
+        Self::Setting {
+            what,
+            value,
+            reason,
+        }
+    }
+}
+
 impl Error {
     pub(crate) fn setting(what: &'static str, value: &str, reason: impl Into<String>) -> Self {
         Self::Setting {
@@ -150,7 +166,7 @@ impl Error {
     pub(crate) fn storage(place: &str, error: impl fmt::Display) -> Self {
         Self::Storage {
             place: place.to_owned(),
-            source: without_queries(&error.to_string()).into(),
+            source: ::storage::without_queries(&error.to_string()).into(),
         }
     }
 
@@ -185,16 +201,6 @@ impl Error {
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let below = std::iter::successors(error.source(), |error| error.source());
     below.fold(error.to_string(), |text, error| format!("{text}: {error}"))
-}
-
-#[cfg(feature = "storage")]
-fn without_queries(text: &str) -> String {
-    let words = text.split_inclusive(char::is_whitespace);
-    let clean = words.map(|word| match word.split_once('?') {
-        Some((address, _)) if address.contains("://") => format!("{address}?… "),
-        _ => word.to_owned(),
-    });
-    clean.collect()
 }
 
 /// The two shapes in which a master reports errors: that of the API gateway

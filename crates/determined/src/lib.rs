@@ -124,12 +124,14 @@ mod registry;
 mod settings;
 #[cfg(feature = "storage")]
 mod storage;
-mod tls;
 #[cfg(feature = "trial")]
 mod trial;
 mod unpack;
 mod wire;
 
+#[cfg(feature = "storage")]
+pub use self::storage::{CheckpointFrom, StorageAccess};
+pub use ::tls::{Tls, Trust};
 pub use address::Address;
 pub use checkpoints::{Best, Checkpoint, CheckpointState, Metrics, Training};
 pub use client::Client;
@@ -141,9 +143,6 @@ pub use login::Credentials;
 pub use logs::{Log, LogLine};
 pub use registry::{Model, ModelVersion, NewModel, NewVersion, check_name};
 pub use settings::{Retry, Settings};
-#[cfg(feature = "storage")]
-pub use storage::{CheckpointFrom, StorageAccess};
-pub use tls::{Tls, Trust};
 #[cfg(feature = "trial")]
 pub use trial::{
     CheckpointStore, MetricGroup, NewCheckpoint, Resumed, TaskEnvironment, Trial, TrialState,

@@ -1,8 +1,6 @@
 //! The files of a checkpoint, directly from where the cluster keeps them
 //! (determined.md §7).
 
-mod cloud;
-mod http;
 mod place;
 
 use std::collections::BTreeMap;
@@ -11,6 +9,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use ::storage::{Access, Service};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::{GetResult, ObjectStore, ObjectStoreExt, PutPayload};
@@ -23,7 +22,6 @@ use crate::error::chain;
 use crate::files::{Files, ReceiveError};
 use crate::{Checkpoint, Client, Error};
 
-pub use cloud::StorageAccess;
 pub(crate) use place::{Bucket, MOUNTED, Place};
 
 /// Which way the files of a checkpoint come.
@@ -38,6 +36,15 @@ pub enum CheckpointFrom {
     /// Directly from the storage.
     Storage,
 }
+
+/// What opens the storages of checkpoints: credentials, endpoints and certificates
+/// by the names that the clouds' own tools give them.
+///
+/// They weigh more than what an experiment's configuration says, in which the
+/// master may have masked the secrets, and an endpoint may be that of a network
+/// that this process is not in.
+#[derive(Debug, Clone, Default)]
+pub struct StorageAccess(Access);
 
 /// A storage, and where the checkpoint is in it.
 struct Opened {
@@ -84,6 +91,32 @@ impl Client {
 }
 
 impl StorageAccess {
+    /// Keeps of `variables`, usually all of the environment, those of the clouds:
+    /// `AWS_…`, `GOOGLE_…`, `AZURE_…` as the crate `object_store` reads them, and
+    /// `AZURE_STORAGE_CONNECTION_STRING`; and `SSL_CERT_FILE`.
+    pub fn from_variables(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(Access::from_variables(variables))
+    }
+
+    /// The bucket, with the folder of the checkpoint `uuid`.
+    async fn open(&self, Bucket { bucket, prefix }: &Bucket, uuid: &str) -> Result<Opened, Error> {
+        let scheme = match bucket.service {
+            Service::S3 { .. } => "s3",
+            Service::Gcs => "gs",
+            Service::Azure { .. } => "azure",
+        };
+        let shown = format!("{scheme}://{}/{prefix}{uuid}", bucket.name);
+        let store = self.0.open(bucket).await;
+        Ok(Opened {
+            store: store.map_err(|error| match error {
+                ::storage::Error::Tls(error) => error.into(),
+                error => Error::storage(&shown, error),
+            })?,
+            prefix: format!("{prefix}{uuid}/"),
+            shown,
+        })
+    }
+
     /// Downloads a checkpoint into the new directory `target`, directly from the
     /// storage that its experiment's configuration names: `shared_fs`, `directory`,
     /// `s3`, `gcs` or `azure`.

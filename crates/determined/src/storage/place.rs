@@ -2,6 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use ::storage::Service;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -20,38 +21,12 @@ pub(crate) enum Place {
     Bucket(Bucket),
 }
 
-/// A bucket, the folder in it, and what its configuration says of the way there.
+/// A folder of a bucket. Secrets that the master masks are `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Bucket {
-    pub(super) name: String,
+    pub(super) bucket: ::storage::Bucket,
     /// Empty, or ending in `/`.
     pub(super) prefix: String,
-    pub(super) service: Service,
-}
-
-/// Who keeps a bucket. Secrets that the master masks are `None`.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Service {
-    S3 {
-        endpoint: Option<String>,
-        keys: Option<(String, String)>,
-    },
-    Gcs,
-    Azure {
-        connection: Option<String>,
-        account_url: Option<String>,
-        credential: Option<String>,
-    },
-}
-
-impl std::fmt::Debug for Service {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::S3 { .. } => "S3",
-            Self::Gcs => "Gcs",
-            Self::Azure { .. } => "Azure",
-        })
-    }
 }
 
 /// `checkpoint_storage` of an experiment's configuration (`expconf/`); keys of all
@@ -115,31 +90,27 @@ impl Place {
                 storage.container_path.clone(),
                 "container_path",
             )?]),
-            "s3" => Self::Bucket(Bucket {
-                name: need(storage.bucket.clone(), "bucket")?,
-                prefix: normal_prefix(storage.prefix.as_deref())?,
-                service: Service::S3 {
+            "s3" => {
+                let name = need(storage.bucket.clone(), "bucket")?;
+                let service = Service::S3 {
                     endpoint: storage.endpoint_url.filter(|url| !url.is_empty()),
                     keys: known(storage.access_key).zip(known(storage.secret_key)),
-                },
-            }),
-            "gcs" => Self::Bucket(Bucket {
-                name: need(storage.bucket.clone(), "bucket")?,
-                prefix: normal_prefix(storage.prefix.as_deref())?,
-                service: Service::Gcs,
-            }),
+                };
+                Self::bucket(name, storage.prefix.as_deref(), service)?
+            }
+            "gcs" => {
+                let name = need(storage.bucket.clone(), "bucket")?;
+                Self::bucket(name, storage.prefix.as_deref(), Service::Gcs)?
+            }
             "azure" => {
                 let container = need(storage.container.clone(), "container")?;
                 let (name, prefix) = container.split_once('/').unwrap_or((&container, ""));
-                Self::Bucket(Bucket {
-                    name: name.to_owned(),
-                    prefix: normal_prefix(Some(prefix))?,
-                    service: Service::Azure {
-                        connection: known(storage.connection_string),
-                        account_url: known(storage.account_url),
-                        credential: known(storage.credential),
-                    },
-                })
+                let service = Service::Azure {
+                    connection: known(storage.connection_string),
+                    account_url: known(storage.account_url),
+                    credential: known(storage.credential),
+                };
+                Self::bucket(name.to_owned(), Some(prefix), service)?
             }
             other => {
                 return Err(format!(
@@ -147,6 +118,12 @@ impl Place {
                 ));
             }
         })
+    }
+
+    fn bucket(name: String, prefix: Option<&str>, service: Service) -> Result<Self, String> {
+        let prefix = normal_prefix(prefix)?;
+        let bucket = ::storage::Bucket { name, service };
+        Ok(Self::Bucket(Bucket { bucket, prefix }))
     }
 }
 
@@ -246,21 +223,24 @@ mod tests {
             "access_key": "********", "secret_key": "********",
         }));
         assert_eq!(
-            (masked.name.as_str(), masked.prefix.as_str()),
+            (masked.bucket.name.as_str(), masked.prefix.as_str()),
             ("b", "a/b/")
         );
         let none = Service::S3 {
             endpoint: None,
             keys: None,
         };
-        assert!(masked.service == none);
+        assert!(masked.bucket.service == none);
         let given = bucket(json!({
             "type": "s3", "bucket": "b", "access_key": "k", "secret_key": "s",
         }));
         let keys = Some(("k".to_owned(), "s".to_owned()));
-        assert!(matches!(given.service, Service::S3 { keys: found, .. } if found == keys));
+        assert!(matches!(given.bucket.service, Service::S3 { keys: found, .. } if found == keys));
         let azure = bucket(json!({"type": "azure", "container": "c/x/y"}));
-        assert_eq!((azure.name.as_str(), azure.prefix.as_str()), ("c", "x/y/"));
+        assert_eq!(
+            (azure.bucket.name.as_str(), azure.prefix.as_str()),
+            ("c", "x/y/")
+        );
     }
 
     #[test]

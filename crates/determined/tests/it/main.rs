@@ -7,8 +7,6 @@
     clippy::panic
 )]
 
-#[cfg(feature = "storage")]
-mod bucket;
 mod contract;
 mod download;
 mod follow;

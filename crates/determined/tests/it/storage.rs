@@ -6,11 +6,11 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use bucket_server::{Answer, Bucket};
 use determined::{Checkpoint, CheckpointFrom, CheckpointStore, Error, StorageAccess};
 use determined_mock::{Fault, MockMaster};
 use serde_json::{Value, json};
 
-use crate::bucket::{Answer, Bucket};
 use crate::python::python;
 use crate::support::client;
 
@@ -192,7 +192,7 @@ async fn what_a_trial_stores_in_each_cloud_comes_back() {
         let files = BTreeMap::from([("model.onnx".to_owned(), content("model.onnx"))]);
         let new = store.write(files, 3, serde_json::Map::new()).await.unwrap();
         assert_eq!(new.resources["model.onnx"], 300_000);
-        let requests = bucket.take_requests();
+        let requests = bucket.take_authorizations();
         assert_eq!(requests.len(), 2, "{storage}");
         assert!(
             requests.iter().all(|r| r.starts_with(signed)),
@@ -209,7 +209,7 @@ async fn what_a_trial_stores_in_each_cloud_comes_back() {
             fs::read(target.join("metadata.json")).unwrap(),
             b"{\"steps_completed\":3}\n"
         );
-        bucket.take_requests();
+        bucket.take_authorizations();
     }
 }
 
@@ -229,7 +229,7 @@ async fn from_each_cloud() {
             .await
             .unwrap();
         assert_whole(&target);
-        let requests = bucket.take_requests();
+        let requests = bucket.take_authorizations();
         assert_eq!(requests.len(), FILES.len(), "{storage}");
         for authorization in requests {
             assert!(
@@ -288,7 +288,7 @@ async fn the_environment_weighs_more_than_the_configuration() {
         .await
         .unwrap();
     assert_whole(&target);
-    let requests = bucket.take_requests();
+    let requests = bucket.take_authorizations();
     let own = "AWS4-HMAC-SHA256 Credential=AKIAENV/";
     assert!(
         requests

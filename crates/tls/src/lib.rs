@@ -1,4 +1,4 @@
-//! Whom to believe to be the master.
+//! Whom a TLS client believes: the master of a Determined cluster, or a cloud's store.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,9 +14,29 @@ use rustls::{
     SignatureScheme,
 };
 
-use crate::Error;
+/// A setting that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the {what} {value:?} cannot be used: {reason}")]
+pub struct Error {
+    /// What it is, in words.
+    pub what: &'static str,
+    /// The value.
+    pub value: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
 
-/// How a master's certificate is verified. The default trusts the public
+impl Error {
+    fn setting(what: &'static str, value: &str, reason: impl Into<String>) -> Self {
+        Self {
+            what,
+            value: value.to_owned(),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// How a server's certificate is verified. The default trusts the public
 /// certificate authorities (compiled in, as an image may hold no file).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tls {
@@ -32,7 +52,7 @@ pub enum Trust {
     /// Nothing.
     #[default]
     Public,
-    /// The certificates in this PEM file: authorities, or the master's own.
+    /// The certificates in this PEM file: authorities, or the server's own.
     File(PathBuf),
     /// Anything: the connection is encrypted, but to whom is not known.
     Anything,
@@ -52,7 +72,11 @@ impl Tls {
     }
 
     /// The client configuration that verifies so.
-    pub(crate) fn client_config(&self) -> Result<ClientConfig, Error> {
+    ///
+    /// # Errors
+    ///
+    /// When the file holds no certificate, or the name is none.
+    pub fn client_config(&self) -> Result<ClientConfig, Error> {
         let provider = Arc::new(ring::default_provider());
         let verifier = self.verifier(&provider)?;
         let builder = ClientConfig::builder_with_provider(provider)
@@ -64,7 +88,7 @@ impl Tls {
             .with_no_client_auth())
     }
 
-    fn verifier(&self, provider: &Arc<CryptoProvider>) -> Result<MasterVerifier, Error> {
+    fn verifier(&self, provider: &Arc<CryptoProvider>) -> Result<Verifier, Error> {
         let mut roots = RootCertStore::empty();
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         let pinned = match &self.trust {
@@ -82,10 +106,10 @@ impl Tls {
         let name = match &self.name {
             None => None,
             Some(name) => Some(ServerName::try_from(name.clone()).map_err(|e| {
-                Error::setting("name of the master's certificate", name, e.to_string())
+                Error::setting("name of the server's certificate", name, e.to_string())
             })?),
         };
-        Ok(MasterVerifier {
+        Ok(Verifier {
             inner,
             pinned,
             name,
@@ -120,14 +144,14 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error>
 /// authority (`openssl req -x509` makes such by default) is believed when the
 /// configured file holds that very certificate.
 #[derive(Debug)]
-struct MasterVerifier {
+struct Verifier {
     inner: Arc<WebPkiServerVerifier>,
     pinned: Vec<CertificateDer<'static>>,
     name: Option<ServerName<'static>>,
     anything: bool,
 }
 
-impl ServerCertVerifier for MasterVerifier {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,

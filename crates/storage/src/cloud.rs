@@ -10,31 +10,27 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 
-use super::Opened;
-use super::http::Connector;
-use super::place::{Bucket, Service};
-use crate::Error;
+use crate::http::Connector;
+use crate::{Bucket, Error, Service};
 
 /// Tells the region of a bucket.
 const S3: &str = "https://s3.amazonaws.com";
 const REGION_HEADER: &str = "x-amz-bucket-region";
 
-/// What opens the storages of checkpoints: credentials, endpoints and certificates
-/// by the names that the clouds' own tools give them.
+/// What opens buckets: credentials, endpoints and certificates by the names that the
+/// clouds' own tools give them.
 ///
-/// They weigh more than what an experiment's configuration says, in which the
-/// master may have masked the secrets, and an endpoint may be that of a network
-/// that this process is not in.
+/// They weigh more than what a [`Service`] says.
 #[derive(Clone, Default)]
-pub struct StorageAccess(BTreeMap<String, String>);
+pub struct Access(BTreeMap<String, String>);
 
-impl fmt::Debug for StorageAccess {
+impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
 }
 
-impl StorageAccess {
+impl Access {
     /// Keeps of `variables`, usually all of the environment, those of the clouds:
     /// `AWS_…`, `GOOGLE_…`, `AZURE_…` as the crate `object_store` reads them, and
     /// `AZURE_STORAGE_CONNECTION_STRING`; and `SSL_CERT_FILE`.
@@ -62,31 +58,30 @@ impl StorageAccess {
         names.iter().any(|name| self.0.contains_key(*name))
     }
 
-    /// The bucket, with the folder of the checkpoint `uuid`.
-    pub(super) async fn open(&self, bucket: &Bucket, uuid: &str) -> Result<Opened, Error> {
+    /// The store of a bucket. Where the region of one of Amazon's is not told, it is
+    /// asked for.
+    ///
+    /// # Errors
+    ///
+    /// When a setting is missing or wrong. Nothing but the region has been asked.
+    pub async fn open(&self, bucket: &Bucket) -> Result<Arc<dyn ObjectStore>, Error> {
         let connector = Connector::new(&self.0)?;
-        let (scheme, store) = match &bucket.service {
+        let store = match &bucket.service {
             Service::S3 { endpoint, keys } => {
                 let endpoint = endpoint.as_deref();
-                ("s3", self.s3(&bucket.name, endpoint, keys, connector).await)
+                self.s3(&bucket.name, endpoint, keys, connector).await
             }
-            Service::Gcs => ("gs", self.gcs(&bucket.name, connector)),
+            Service::Gcs => self.gcs(&bucket.name, connector),
             Service::Azure {
                 connection,
                 account_url,
                 credential,
             } => {
                 let parts = [connection, account_url, credential].map(Option::as_deref);
-                ("azure", self.azure(&bucket.name, parts, connector))
+                self.azure(&bucket.name, parts, connector)
             }
         };
-        let Bucket { name, prefix, .. } = bucket;
-        let shown = format!("{scheme}://{name}/{prefix}{uuid}");
-        Ok(Opened {
-            store: store.map_err(|error| Error::storage(&shown, error))?,
-            prefix: format!("{prefix}{uuid}/"),
-            shown,
-        })
+        store.map_err(Error::Store)
     }
 
     async fn s3(
@@ -263,7 +258,7 @@ mod tests {
     fn debug_output_holds_names_alone() {
         let all = [("AWS_SECRET_ACCESS_KEY", "hunter2"), ("HOME", "/root")];
         let all = all.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let access = StorageAccess::from_variables(all);
+        let access = Access::from_variables(all);
         assert_eq!(format!("{access:?}"), "{\"AWS_SECRET_ACCESS_KEY\"}");
     }
 }

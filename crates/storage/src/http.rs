@@ -7,7 +7,9 @@ use std::time::Duration;
 use object_store::ClientOptions;
 use object_store::client::{HttpClient, HttpConnector};
 
-use crate::{Error, Tls, Trust};
+use tls::{Tls, Trust};
+
+use crate::Error;
 
 /// Where an image or a person says which authorities to trust besides the public
 /// ones, for S3 and for everything.
@@ -30,7 +32,7 @@ impl Connector {
             .connect_timeout(Duration::from_secs(10))
             .read_timeout(Duration::from_secs(60))
             .build()
-            .map_err(|e| Error::setting("HTTP client", "", e.to_string()))?;
+            .map_err(Error::Client)?;
         Ok(Self(client))
     }
 }

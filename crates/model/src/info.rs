@@ -43,12 +43,42 @@ pub struct ModelInfo {
     /// Held-out metrics by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metrics: BTreeMap<String, f64>,
+    /// Where the version stands in a registry. Absent: it is in none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<RegistryEntry>,
+    /// What was trained and not promoted: this document then names the version that
+    /// goes on being served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<Candidate>,
     /// Keys that this version does not know.
     #[serde(flatten)]
     pub other: Map<String, Value>,
     /// The keys of the document that was read, in its order.
     #[serde(skip)]
     order: Vec<String>,
+}
+
+/// A version's place in a registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistryEntry {
+    /// The registry's URL, without credentials.
+    pub url: String,
+    /// The version's number.
+    pub number: u64,
+    /// Why it was promoted.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// A version that was trained and not promoted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Its name.
+    pub version: String,
+    /// Its number in the registry.
+    pub number: u64,
+    /// Why it was not promoted.
+    pub reason: String,
 }
 
 /// Why a `model-info.yaml` cannot be read or written.
@@ -88,6 +118,8 @@ impl ModelInfo {
             digest: None,
             data_commit: None,
             metrics: BTreeMap::new(),
+            registry: None,
+            candidate: None,
             other: Map::new(),
             order: Vec::new(),
         }

@@ -33,7 +33,7 @@ mod text;
 #[cfg(feature = "pictures")]
 pub use self::image::{ImageError, ImageInput, MAX_PIXELS, Resampling, thumbnail};
 pub use digest::{Digest, ParseDigestError};
-pub use info::{InfoError, MODEL_INFO_FILE, ModelInfo};
+pub use info::{Candidate, InfoError, MODEL_INFO_FILE, ModelInfo, RegistryEntry};
 pub use inventory::{DATA_FILE, Differences, Inventory, InventoryError};
 pub use manifest::{
     BackboneOrigin, BaseModel, DataFiles, Datatype, FORMAT, FORMAT_VERSION, FileEntry, Manifest,

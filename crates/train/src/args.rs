@@ -6,6 +6,7 @@ use clap::builder::ArgPredicate;
 use clap::{Parser, ValueEnum};
 
 use crate::determined::DeterminedOptions;
+use crate::registering::RegistryOptions;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -14,6 +15,11 @@ Examples:
 
   On a laptop, with DIR/data holding the CSV files and DIR/out an empty folder:
     train --repo iris-data --model iris --config experiment.yaml --pfs DIR
+
+  The same, and the version goes into a registry, whose latest moves only to a model
+  that is no worse; AWS_ACCESS_KEY_ID and the like are in the environment:
+    train --repo iris-data --model iris --registry s3://models/team \
+      --promote-if 'accuracy >= previous'
 
   On a Determined cluster, with DET_PASSWORD and PAC_TOKEN in the environment:
     train --engine determined --det-master https://det.example --det-user ann \
@@ -50,6 +56,7 @@ The experiment file, with its defaults; every key may be left out:
     class_weights: none         # or balanced: every class counts the same
     max_iterations: 1000
     tolerance: 1e-6             # of the mean gradient, where the fit stops
+  promote_if: <always>          # with --registry: accuracy >= previous
 
 Pictures or texts instead of a table, on a pretrained backbone:
   backbone: <none>              # a name below --backbones, or a folder with a /
@@ -71,6 +78,10 @@ pub struct Args {
     /// What every training takes.
     #[command(flatten)]
     pub training: TrainingOptions,
+
+    /// Where versions are kept.
+    #[command(flatten)]
+    pub registry: RegistryOptions,
 
     /// Where the training runs.
     #[arg(

@@ -12,6 +12,7 @@
 //!    agree with the model, and is what the figures are measured with.
 //! 6. `report`: a page for people.
 //! 7. `publication`: the package, then `model-info.yaml`, each whole or not at all.
+//!    Between them stands `registering`, where there is a registry.
 //!
 //! Where the experiment names a backbone, `embedded` stands in the place of steps 2
 //! to 5: pictures or texts are embedded by a pretrained graph, and a head is fitted
@@ -48,6 +49,7 @@ mod previous;
 mod progress;
 mod publication;
 mod reference;
+mod registering;
 mod report;
 mod run;
 mod subject;
@@ -66,6 +68,7 @@ pub use experiment::{
     Search,
 };
 pub use local::FitError;
+pub use registering::RegistryOptions;
 pub use trial::TrialOptions;
 pub use verify::VerifyOptions;
 
@@ -77,7 +80,7 @@ pub fn run(command: &Command) -> ExitCode {
         Command::Trial(options) => trial::run(options),
         Command::Verify(options) => verify::run(options),
         Command::Train(args) => match args.engine {
-            Engine::Local => run::local(&args.training),
+            Engine::Local => run::local(args),
             Engine::Determined => determined::run(args),
         },
     };

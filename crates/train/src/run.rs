@@ -4,65 +4,139 @@ use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::Result;
-use model::{ModelInfo, Task};
+use model::Task;
+use registry::{Condition, Promotion};
 
-use crate::TrainingOptions;
 use crate::interruption::Interruption;
 use crate::job::Job;
-use crate::publication;
+use crate::publication::{Former, Out, Outcome, REPORT_FILE};
+use crate::registering::Registering;
 use crate::subject::Subject;
+use crate::{Args, metrics, publication};
 
 /// Trains in this process; gives the result's text.
-pub(crate) fn local(options: &TrainingOptions) -> Result<String> {
-    let out = options.out_folder();
+pub(crate) fn local(args: &Args) -> Result<String> {
+    let options = &args.training;
+    let folder = options.out_folder();
+    let condition = args.registry.condition()?;
     let interruption = Interruption::watch()?;
-    let former = publication::check(&out)?;
+    let former = publication::check(&folder)?;
     let subject = Subject::read(options)?;
-    let job = Job::new(options, subject.version(options));
-    if let Some(info) = former {
-        return publication::refuse_other(&info, &job, &out).map(|()| already(&info, &out));
+    if let Some(condition) = &condition {
+        condition.check(&metrics::names(subject.experiment().task))?;
     }
+    let condition = condition.or_else(|| subject.experiment().promote_if.clone());
+    let job = Job::new(options, subject.version(options));
+    let publishing = Publishing::new(args, &job, &folder, former, condition)?;
+    let out = match &publishing {
+        Publishing::Over(text) => return Ok(text.clone()),
+        Publishing::To(registering) => Out {
+            folder: &folder,
+            registering: registering.as_ref(),
+        },
+    };
     let published = subject.train(options, &job)?;
     let task = published.manifest.task;
     interruption.too_late();
-    let info = published.write(&out)?;
-    Ok(result(&info, task, &out))
+    let outcome = published.write(out)?;
+    Ok(result(&outcome, main_figures(task), &folder))
 }
 
-pub(crate) fn already(info: &ModelInfo, out: &Path) -> String {
-    format!(
-        "{} {} is published already in {}: nothing to do\n",
-        info.name,
-        info.version,
-        out.display()
-    )
+/// What is still to be published.
+pub(crate) enum Publishing {
+    /// Nothing: an earlier run has, and this is the result's text.
+    Over(String),
+    /// Everything, and to this registry.
+    To(Option<Registering>),
 }
 
-pub(crate) fn result(info: &ModelInfo, task: Task, out: &Path) -> String {
+impl Publishing {
+    /// Ends what a `former` run has left, or opens the registry.
+    pub(crate) fn new(
+        args: &Args,
+        job: &Job,
+        folder: &Path,
+        former: Option<Former>,
+        condition: Option<Condition>,
+    ) -> Result<Self> {
+        if let Some(former) = &former {
+            former.refuse_other(job, folder)?;
+        }
+        if let Some(Former::Done(_)) = former {
+            return Ok(Self::Over(format!(
+                "{} {} is published already in {}: nothing to do\n",
+                job.model,
+                job.version,
+                folder.display()
+            )));
+        }
+        let registering = args.registry.open(&job.model, condition)?;
+        if former.is_none() {
+            return Ok(Self::To(registering));
+        }
+        let registering = registering.as_ref();
+        let outcome = Out {
+            folder,
+            registering,
+        }
+        .resume(job)?;
+        Ok(Self::Over(result(&outcome, &[], folder)))
+    }
+}
+
+/// The figures of a task that a person looks at first.
+fn main_figures(task: Task) -> &'static [&'static str] {
+    match task {
+        Task::Classification => &["accuracy", "macro_f1", "log_loss"],
+        Task::Regression => &["rmse", "mae", "r2"],
+    }
+}
+
+/// The result's text, with these `figures` of all.
+pub(crate) fn result(outcome: &Outcome, figures: &[&str], out: &Path) -> String {
     let mut text = String::new();
     let mut line = |key: &str, value: &dyn std::fmt::Display| {
         let _ = writeln!(text, "{key:<12}{value}");
     };
-    line("model", &info.name);
-    line("version", &info.version);
-    let keys: &[&str] = match task {
-        Task::Classification => &["accuracy", "macro_f1", "log_loss"],
-        Task::Regression => &["rmse", "mae", "r2"],
-    };
-    for key in keys {
-        if let Some(value) = info.metrics.get(*key) {
-            line(key, &format!("{value:.4}"));
+    line("model", &outcome.model);
+    line("version", &outcome.version);
+    for key in figures {
+        if let Some(value) = outcome.metrics.get(*key) {
+            line(key, &format_args!("{value:.4}"));
         }
     }
-    line("package", &out.join(publication::PACKAGE).display());
-    line(
-        "report",
-        &out.join(publication::PACKAGE)
-            .join(publication::REPORT_FILE)
-            .display(),
-    );
-    line("info", &out.join(model::MODEL_INFO_FILE).display());
+    registry_lines(outcome, &mut line);
+    line("package", &outcome.package.display());
+    line("report", &outcome.package.join(REPORT_FILE).display());
+    if outcome.has_info {
+        line("info", &out.join(model::MODEL_INFO_FILE).display());
+    }
     text
+}
+
+/// Where the version stands in the registry.
+pub(crate) fn registry_lines(
+    outcome: &Outcome,
+    line: &mut dyn FnMut(&str, &dyn std::fmt::Display),
+) {
+    let Some((version, url)) = &outcome.registered else {
+        return;
+    };
+    line(
+        "registry",
+        &format_args!("{url} version {}", version.number),
+    );
+    let Promotion {
+        promoted, reason, ..
+    } = &version.promotion;
+    let verb = if *promoted { "yes" } else { "no" };
+    line("promoted", &format_args!("{verb}: {reason}"));
+    if !promoted {
+        match version.latest {
+            Some(latest) => line("latest", &format_args!("version {latest}, as before")),
+            None => line("latest", &"none: there is nothing to deploy yet"),
+        }
+    }
 }
 
 /// `1 row`, `2 rows`.

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use model::{BackboneOrigin, BaseModel, Inventory};
+use registry::Condition;
 
 use crate::data::Texts;
 use crate::experiment::Experiment;
@@ -102,4 +103,13 @@ pub(crate) fn read_experiment(options: &TrainingOptions) -> Result<Experiment> {
         return Ok(Experiment::default());
     };
     Ok(Experiment::read(&options.below_pfs(path))?)
+}
+
+/// The condition of promotion of that file.
+pub(crate) fn promote_if(options: &TrainingOptions) -> Result<Option<Condition>> {
+    let path = options.config.as_deref();
+    let Some(path) = path.filter(|path| !path.as_os_str().is_empty()) else {
+        return Ok(None);
+    };
+    Ok(Experiment::read(&options.below_pfs(path))?.promote_if)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use model::{DATA_FILE, REFERENCE_FILE};
 
 use crate::data::{self, Dataset, Split, Target, Texts};
@@ -33,6 +33,9 @@ pub(crate) fn train<'a>(
     former: Option<&Former>,
 ) -> Result<Published<'a>> {
     let data = data::prepare(texts, &experiment)?;
+    experiment
+        .check_promotion(Some(data.task()))
+        .map_err(Error::msg)?;
     let split = data::split(
         &data.target,
         experiment.split,

@@ -12,7 +12,8 @@
 //!    stands in the place of steps 2 and 3: it trains here, and reports.
 //! 4. `checkpoint`: the best one, which must hold a graph, is registered under the
 //!    job's ID, then downloaded: what is registered is never collected.
-//! 5. `whole`, `publish`: the package, then `model-info.yaml`.
+//! 5. `whole`, `publish`: the package, the registry if there is one, then
+//!    `model-info.yaml`.
 //!
 //! Every step looks before it acts, so that an attempt may end at any moment and
 //! another goes on: one experiment, one version, one package. What is secret is in
@@ -32,12 +33,12 @@ mod way;
 mod whole;
 
 use std::cell::Cell;
-use std::path::Path;
 use std::time::Duration;
 
 use ::determined::{Client, Experiment, ModelVersion, NewModel, NewVersion, Phase};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 pub use options::{CheckpointFrom, DeterminedOptions, OnPause, OnSigterm};
+use registry::Condition;
 use serde_json::{Map, Value};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -46,8 +47,9 @@ use self::secrets::Secrets;
 use self::way::Way;
 use crate::job::Job;
 use crate::progress::{step, warn};
-use crate::run::already;
-use crate::{Args, publication};
+use crate::publication::Out;
+use crate::run::Publishing;
+use crate::{Args, publication, subject};
 
 /// How long cancelling may take before the process ends anyway: Kubernetes kills
 /// 30 s after its signal.
@@ -63,9 +65,15 @@ pub(crate) fn run(args: &Args) -> Result<String> {
         );
     };
     let job = Job::new(&args.training, version);
-    if let Some(info) = former {
-        return publication::refuse_other(&info, &job, &out).map(|()| already(&info, &out));
-    }
+    let condition = promote_if(args)?;
+    let publishing = Publishing::new(args, &job, &out, former, condition)?;
+    let publish_to = match &publishing {
+        Publishing::Over(text) => return Ok(text.clone()),
+        Publishing::To(registering) => Out {
+            folder: &out,
+            registering: registering.as_ref(),
+        },
+    };
     let checkpoint = out.join(CHECKPOINT);
     ensure!(
         checkpoint.symlink_metadata().is_err(),
@@ -74,11 +82,20 @@ pub(crate) fn run(args: &Args) -> Result<String> {
     );
     let mut secrets = Secrets::default();
     // What others say may repeat what they were sent.
-    train(args, &job, &out, &mut secrets)
+    train(args, &job, publish_to, &mut secrets)
         .map_err(|error| anyhow!("{}", secrets.mask(&format!("{error:#}"))))
 }
 
-fn train(args: &Args, job: &Job, out: &Path, secrets: &mut Secrets) -> Result<String> {
+/// That of the command line, or of the experiment file where this program trains.
+fn promote_if(args: &Args) -> Result<Option<Condition>> {
+    let options = &args.determined;
+    match args.registry.condition()? {
+        None if options.detached || options.sends_itself() => subject::promote_if(&args.training),
+        condition => Ok(condition),
+    }
+}
+
+fn train(args: &Args, job: &Job, out: Out<'_>, secrets: &mut Secrets) -> Result<String> {
     let client = Client::new(args.determined.settings(secrets)?)?;
     let way = Way::new(args, job, &client, secrets)?;
     let run = Run {
@@ -101,7 +118,7 @@ struct Run<'a> {
     args: &'a Args,
     job: &'a Job,
     client: &'a Client,
-    out: &'a Path,
+    out: Out<'a>,
 }
 
 impl Run<'_> {
@@ -175,13 +192,12 @@ impl Run<'_> {
         over.set(true);
         let best = &version.checkpoint;
         checkpoint::refuse_without_graph(best)?;
-        let (client, args) = (self.client, self.args);
+        let (client, args, out) = (self.client, self.args, self.out.folder);
         let delivered =
-            checkpoint::deliver(client, &args.determined, best, self.job, self.out, secrets)
-                .await?;
+            checkpoint::deliver(client, &args.determined, best, self.job, out, secrets).await?;
         publish::publish(self, &version, config, delivered).inspect_err(|_| {
             // Without the document it would be half a publication.
-            let _ = std::fs::remove_dir_all(self.out.join(CHECKPOINT));
+            let _ = std::fs::remove_dir_all(out.join(CHECKPOINT));
         })
     }
 

@@ -7,15 +7,16 @@ use ::determined::ModelVersion;
 use anyhow::{Context, Result};
 use maud::html;
 use model::checkpoint::Described;
-use model::{Inventory, MODEL_INFO_FILE, ModelInfo, Provenance, TOKENIZER_FILE};
+use model::{Inventory, MODEL_INFO_FILE, Provenance, TOKENIZER_FILE};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Run;
 use super::checkpoint::{CHECKPOINT, Delivered};
 use super::config::{COMMIT, ORIGIN, set_origin};
-use crate::publication::{self, PACKAGE, Published, REPORT_FILE};
+use crate::publication::{self, Outcome, Published, REPORT_FILE};
 use crate::report;
+use crate::run::registry_lines;
 
 /// The content of `metrics.json`: what the experiment reported at the checkpoint.
 #[derive(Serialize)]
@@ -34,13 +35,13 @@ pub(super) fn publish(
     config: Value,
     delivered: Delivered,
 ) -> Result<String> {
-    let info = match delivered {
+    let outcome = match delivered {
         Delivered::Graph(described) => publish_graph(run, version, config, *described),
         Delivered::Package(whole) => {
             publication::write(whole.manifest, &whole.files, run.job, run.out)
         }
     };
-    Ok(result(run, version, &info.context("cannot publish")?))
+    Ok(result(run, version, &outcome.context("cannot publish")?))
 }
 
 fn publish_graph(
@@ -48,7 +49,7 @@ fn publish_graph(
     version: &ModelVersion,
     mut config: Value,
     described: Described,
-) -> Result<ModelInfo> {
+) -> Result<Outcome> {
     let job = run.job;
     let checkpoint = &version.checkpoint;
     let metrics = checkpoint.training.validation_metrics.finite();
@@ -104,13 +105,13 @@ fn publish_graph(
     published.write(run.out)
 }
 
-fn result(run: &Run<'_>, version: &ModelVersion, info: &ModelInfo) -> String {
+fn result(run: &Run<'_>, version: &ModelVersion, outcome: &Outcome) -> String {
     let mut text = String::new();
     let mut line = |key: &str, value: &dyn std::fmt::Display| {
         let _ = writeln!(text, "{key:<12}{value}");
     };
-    line("model", &info.name);
-    line("version", &info.version);
+    line("model", &outcome.model);
+    line("version", &outcome.version);
     line("registered", &format_args!("version {}", version.version));
     let commit = version
         .checkpoint
@@ -120,13 +121,16 @@ fn result(run: &Run<'_>, version: &ModelVersion, info: &ModelInfo) -> String {
     if let Some(commit) = commit.and_then(Value::as_str) {
         line("code", &commit);
     }
-    for (name, value) in &info.metrics {
+    for (name, value) in &outcome.metrics {
         line(name, &format_args!("{value:.4}"));
     }
-    let package = run.out.join(PACKAGE);
-    line("checkpoint", &run.out.join(CHECKPOINT).display());
-    line("report", &package.join(REPORT_FILE).display());
-    line("package", &package.display());
-    line("info", &run.out.join(MODEL_INFO_FILE).display());
+    registry_lines(outcome, &mut line);
+    let out = run.out.folder;
+    line("checkpoint", &out.join(CHECKPOINT).display());
+    line("report", &outcome.package.join(REPORT_FILE).display());
+    line("package", &outcome.package.display());
+    if outcome.has_info {
+        line("info", &out.join(MODEL_INFO_FILE).display());
+    }
     text
 }

@@ -3,6 +3,7 @@
 use model::Task;
 
 use super::{Experiment, HeadKind, Hyperparameters, Mode, Search};
+use crate::metrics;
 
 impl Experiment {
     /// Why a value is outside of its range, or does not go with another one.
@@ -38,6 +39,8 @@ impl Experiment {
             problem
         } else if let Err(problem) = self.search.check() {
             problem
+        } else if let Err(problem) = self.check_promotion(self.task) {
+            problem
         } else if self.backbone.is_some() && self.task == Some(Task::Regression) {
             "task is regression, but a backbone's head tells classes: leave out one of both"
                 .to_owned()
@@ -71,6 +74,17 @@ impl Experiment {
             _ => return Ok(()),
         };
         Err(problem.to_owned())
+    }
+}
+
+impl Experiment {
+    /// Looks whether the metrics of `promote_if` are some that a training of this task
+    /// measures.
+    pub(crate) fn check_promotion(&self, task: Option<Task>) -> Result<(), String> {
+        let condition = self.promote_if.as_ref();
+        let task = task.or(self.backbone.is_some().then_some(Task::Classification));
+        let checked = condition.map_or(Ok(()), |given| given.check(&metrics::names(task)));
+        checked.map_err(|error| error.to_string())
     }
 }
 
@@ -130,6 +144,10 @@ mod tests {
             "search: {models: []}",
             "backbone: b\ntask: regression",
             "split: [1]",
+            "promote_if: accuracy",
+            "promote_if: accuracy <= previous",
+            "promote_if: acuracy >= previous",
+            "task: regression\npromote_if: accuracy >= previous",
         ] {
             assert!(!refused(text).is_empty(), "{text}");
         }

@@ -4,6 +4,7 @@ mod check;
 mod read;
 
 use model::Task;
+use registry::Condition;
 use serde::{Deserialize, Serialize};
 
 pub use self::read::ExperimentError;
@@ -43,6 +44,9 @@ pub struct Experiment {
     /// The share of the old examples that `mode: delta` learns from again, from 0 to
     /// 1, against forgetting them.
     pub keep: f64,
+    /// When a version becomes the latest of its registry; by default always.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promote_if: Option<Condition>,
     /// What is tried.
     pub search: Search,
     /// How the model is fitted.
@@ -160,6 +164,7 @@ impl Default for Experiment {
             labels: None,
             content: None,
             max_broken: 0.05,
+            promote_if: None,
             mode: Mode::All,
             keep: 0.1,
             search: Search::default(),

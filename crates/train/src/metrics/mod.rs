@@ -13,6 +13,7 @@ pub(crate) use calibration::Calibration;
 pub(crate) use classification::{ClassMetrics, Classification, most_probable};
 pub(crate) use interval::{Interval, difference, wilson};
 pub(crate) use learning::{LearningCurve, LearningPoint};
+use model::Task;
 pub(crate) use regression::Regression;
 use serde::Serialize;
 pub(crate) use suspects::{Suspect, suspects};
@@ -20,6 +21,19 @@ pub(crate) use suspects::{Suspect, suspects};
 /// The version of the form of `metrics.json`. Keys may be added to a version,
 /// never renamed or given another meaning.
 const SCHEMA_VERSION: u32 = 1;
+
+/// The figures that are one number each, as the hand-over documents name them.
+const OF_CLASSIFICATION: [&str; 4] = ["accuracy", "balanced_accuracy", "log_loss", "macro_f1"];
+const OF_REGRESSION: [&str; 3] = ["mae", "r2", "rmse"];
+
+/// The names of the figures of [`Metrics::summary`]; without a task, those of both.
+pub(crate) fn names(task: Option<Task>) -> Vec<&'static str> {
+    match task {
+        Some(Task::Classification) => OF_CLASSIFICATION.to_vec(),
+        Some(Task::Regression) => OF_REGRESSION.to_vec(),
+        None => [&OF_CLASSIFICATION[..], &OF_REGRESSION].concat(),
+    }
+}
 
 /// The content of `metrics.json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -118,20 +132,16 @@ impl Metrics {
 
     /// The figures that are one number each, for the hand-over documents.
     pub(crate) fn summary(&self) -> BTreeMap<String, f64> {
-        let figures: Vec<(&str, Option<f64>)> = match &self.figures {
-            Figures::Classification(c) => vec![
-                ("accuracy", Some(c.accuracy)),
-                ("balanced_accuracy", Some(c.balanced_accuracy)),
-                ("log_loss", Some(c.log_loss)),
-                ("macro_f1", Some(c.macro_f1)),
-            ],
-            Figures::Regression(r) => {
-                vec![("mae", Some(r.mae)), ("r2", r.r2), ("rmse", Some(r.rmse))]
+        let (names, values) = match &self.figures {
+            Figures::Classification(c) => {
+                let values = [c.accuracy, c.balanced_accuracy, c.log_loss, c.macro_f1];
+                (&OF_CLASSIFICATION[..], values.map(Some).to_vec())
             }
+            Figures::Regression(r) => (&OF_REGRESSION[..], vec![Some(r.mae), r.r2, Some(r.rmse)]),
         };
+        let figures = names.iter().zip(values);
         figures
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+            .filter_map(|(name, value)| Some(((*name).to_owned(), value?)))
             .collect()
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::job::{Job, TRAINED_BY};
 use crate::progress::step;
-use crate::publication::{PACKAGE, Published};
+use crate::publication::{Out, PACKAGE, Published};
 
 /// The only step: a training is one whole.
 const STEP: u64 = 1;
@@ -38,7 +38,10 @@ impl Made {
         let mut validation = published.metrics.summary();
         validation.insert(LOSS.to_owned(), published.metrics.loss());
         let scratch = tempfile::tempdir().context("cannot create a temporary folder")?;
-        published.write(scratch.path())?;
+        published.write(Out {
+            folder: scratch.path(),
+            registering: None,
+        })?;
         let mut files = BTreeMap::new();
         let folder = scratch.path().join(PACKAGE);
         for entry in fs::read_dir(&folder).context("cannot read the package")? {

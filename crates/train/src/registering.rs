@@ -1,0 +1,155 @@
+//! The registry that a version is published to.
+
+use std::future::Future;
+use std::path::Path;
+use std::thread;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use registry::{Asked, Condition, Error, Published, Registry, Version};
+use storage::Access;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::progress::{step, warn};
+
+/// Where versions are kept, and when one becomes the latest.
+#[derive(Debug, Clone, Args)]
+pub struct RegistryOptions {
+    /// The registry that the version is published to as well: file:///FOLDER,
+    /// s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or az://CONTAINER/FOLDER. Credentials are
+    /// read from the environment, as the clouds' own tools read them.
+    #[arg(
+        long,
+        env = "TRAIN_REGISTRY",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub registry: Option<String>,
+
+    /// When the version becomes the latest of the registry, as "accuracy >= previous";
+    /// instead of the experiment's promote_if. Without both, always.
+    #[arg(long, env = "TRAIN_PROMOTE_IF", value_name = "CONDITION")]
+    pub promote_if: Option<String>,
+}
+
+/// A registry that can be asked, and when a version of it is promoted.
+#[derive(Debug)]
+pub(crate) struct Registering {
+    registry: Registry,
+    condition: Option<Condition>,
+    /// The connections of the registry live as long.
+    runtime: Runtime,
+}
+
+impl RegistryOptions {
+    /// The condition of the command line.
+    pub(crate) fn condition(&self) -> Result<Option<Condition>> {
+        let text = self.promote_if.as_deref().filter(|text| !text.is_empty());
+        let condition = text.map(str::parse).transpose();
+        condition.context("--promote-if")
+    }
+
+    /// The registry, which has been asked for `model` once: who may not read it, or
+    /// has misspelt it, learns that before the training. None where none is given.
+    pub(crate) fn open(
+        &self,
+        model: &str,
+        condition: Option<Condition>,
+    ) -> Result<Option<Registering>> {
+        let Some(url) = self.registry.as_deref().filter(|url| !url.is_empty()) else {
+            if let Some(condition) = condition {
+                warn(&format!(
+                    "promote_if: {condition} has no effect without --registry"
+                ));
+            }
+            return Ok(None);
+        };
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start")?;
+        let access = Access::from_variables(std::env::vars());
+        let registry = wait(&runtime, Registry::open(url, &access))?;
+        let registering = Registering {
+            registry,
+            condition,
+            runtime,
+        };
+        let latest = registering.latest(model)?;
+        let latest = latest.map_or_else(
+            || format!("no latest version of {model}"),
+            |latest| format!("{model} {} ({}) as the latest", latest.number, latest.name),
+        );
+        step(format_args!(
+            "the registry {} has {latest}",
+            registering.url()
+        ));
+        Ok(Some(registering))
+    }
+}
+
+impl Registering {
+    /// The registry's URL, without credentials.
+    pub(crate) fn url(&self) -> &str {
+        self.registry.url()
+    }
+
+    /// The latest version of `model`, if one is promoted.
+    pub(crate) fn latest(&self, model: &str) -> Result<Option<Version>> {
+        match wait(&self.runtime, self.registry.find(model, &Asked::Latest)) {
+            Ok(latest) => Ok(Some(latest)),
+            Err(Error::NoModel { .. } | Error::NoVersion { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Publishes the package in `folder`.
+    pub(crate) fn publish(&self, folder: &Path) -> Result<Published> {
+        let publishing = self.registry.publish(folder, self.condition.as_ref());
+        let published = wait(&self.runtime, publishing)?;
+        let Version {
+            number, promotion, ..
+        } = &published.version;
+        let verb = match published.existed {
+            true => "was published before",
+            false => "published",
+        };
+        let (url, reason) = (self.url(), &promotion.reason);
+        match promotion.promoted {
+            true => step(format_args!(
+                "{verb} as version {number} to {url}, and promoted: {reason}"
+            )),
+            false => warn(&format!(
+                "{verb} as version {number} to {url}, and not promoted: {reason}"
+            )),
+        }
+        Ok(published)
+    }
+
+    /// The version that is the latest of `published`'s model when it was published.
+    pub(crate) fn promoted(&self, published: &Version) -> Result<Option<Version>> {
+        let Some(number) = published.latest else {
+            return Ok(None);
+        };
+        let finding = self.registry.version(&published.model, number);
+        Ok(Some(wait(&self.runtime, finding)?))
+    }
+
+    /// Makes the new folder `target` with the package of `version`.
+    pub(crate) fn fetch(&self, version: &Version, target: &Path) -> Result<()> {
+        Ok(wait(&self.runtime, self.registry.fetch(version, target))?)
+    }
+}
+
+/// The outcome of `future`, whether or not this thread runs futures of its own.
+fn wait<T: Send>(
+    runtime: &Runtime,
+    future: impl Future<Output = Result<T, Error>> + Send,
+) -> Result<T, Error> {
+    thread::scope(|scope| {
+        let waiting = scope.spawn(move || runtime.block_on(future));
+        waiting
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}

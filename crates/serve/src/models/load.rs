@@ -15,7 +15,7 @@ use crate::registry::Registered;
 use crate::seldon::Overrides;
 
 /// Where the models lie, and what they must be.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Source {
     /// A package, or a folder of packages.
     pub(crate) root: PathBuf,
@@ -91,7 +91,7 @@ impl Source {
         let mut notes = BTreeMap::new();
         if let Some(registered) = &self.registered {
             predictor.version.clone_from(&registered.version);
-            notes = registered.notes();
+            notes.clone_from(&registered.notes);
         }
         let Chosen { name, version, .. } = &self.chosen;
         for (parameter, wanted, held) in [

@@ -11,9 +11,9 @@ mod load;
 mod unit;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::predict::{Conditions, Engines};
 use crate::problem::Problem;
@@ -27,9 +27,9 @@ pub(crate) use unit::{Echo, Unit};
 /// The models of the server.
 #[derive(Debug)]
 pub(crate) struct Models {
-    /// With how its models are served. Not set during the start, nor with the
+    /// With how its models are served. None during the start, and with the
     /// conformance model.
-    source: OnceLock<(Source, Conditions)>,
+    source: RwLock<Option<Arc<(Source, Conditions)>>>,
     /// The container's name, by which the model is also known.
     alias: Option<String>,
     /// What runs them.
@@ -44,7 +44,7 @@ impl Models {
     /// None yet.
     pub(crate) fn new(alias: Option<String>, engines: Engines) -> Self {
         Self {
-            source: OnceLock::new(),
+            source: RwLock::default(),
             alias,
             engines,
             catalog: RwLock::default(),
@@ -102,8 +102,9 @@ impl Models {
     /// When the only package cannot be served; of several, those that cannot are
     /// told in the log and in the index.
     pub(crate) fn open(&self, source: Source, conditions: Conditions, load: bool) -> Result<()> {
-        let (source, conditions) = self.source.get_or_init(|| (source, conditions));
         let _turn = self.turn();
+        let given = self.set_source(source, conditions);
+        let (source, conditions) = &*given;
         let mut entries = Vec::new();
         for found in load.then(|| source.found()).into_iter().flatten() {
             match source.load(&found, conditions) {
@@ -128,7 +129,8 @@ impl Models {
         let none = || Problem::NotFound(format!("there is no package of a model {asked:?}"));
         // During the start there is no source either.
         self.catalog()?;
-        let (source, _) = self.source.get().ok_or_else(none)?;
+        let given = self.source().ok_or_else(none)?;
+        let (source, _) = &*given;
         let _turn = self.turn();
         let own = (self.alias.as_deref() == Some(asked)).then(|| self.default().ok());
         let name = own
@@ -174,12 +176,35 @@ impl Models {
         Ok(())
     }
 
+    /// Serves the one package of `source` in the place of what was served, once it has
+    /// predicted.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be served: what was served before goes on answering.
+    pub(crate) fn switch(&self, source: Source) -> Result<()> {
+        let _turn = self.turn();
+        let given = self.source().context("there is nothing to switch from")?;
+        let (_, conditions) = &*given;
+        let mut entries = Vec::new();
+        for found in source.found() {
+            let unit = source.load(&found, conditions)?;
+            let (model, version, digest) = (unit.name(), unit.version(), unit.digest());
+            tracing::info!(model, version, digest, "loaded");
+            entries.push(Entry::ready(&found, unit));
+        }
+        self.set_source(source, conditions.clone());
+        self.replace(entries);
+        Ok(())
+    }
+
     /// Loads what is new or has changed since the last look and has come to rest,
     /// and lets go what has vanished.
     pub(crate) fn look(&self) {
-        let (Some((source, _)), Ok(catalog)) = (self.source.get(), self.catalog()) else {
+        let (Some(given), Ok(catalog)) = (self.source(), self.catalog()) else {
             return;
         };
+        let (source, _) = &*given;
         let mut seen = self.turn();
         let found = source.found();
         let rests = |found: &Found| seen.contains(&(found.folder.clone(), found.stamp.clone()));
@@ -213,7 +238,8 @@ impl Models {
     /// Loads `all` and puts them in their places in the `order` of what was found;
     /// gives the last that failed.
     fn refresh(&self, all: &[Found], order: &[Found]) -> Option<anyhow::Error> {
-        let (source, conditions) = self.source.get()?;
+        let given = self.source()?;
+        let (source, conditions) = &*given;
         let catalog = self.catalog().ok()?;
         let mut entries = catalog.entries.clone();
         let mut failure = None;
@@ -248,10 +274,22 @@ impl Models {
             alias: self.alias.clone(),
             ..Chosen::default()
         };
-        let source = self.source.get();
-        let chosen = source.map_or(&of_alias, |(source, _)| &source.chosen);
+        let given = self.source();
+        let chosen = given.as_ref().map_or(&of_alias, |given| &given.0.chosen);
         let mut catalog = self.catalog.write().unwrap_or_else(PoisonError::into_inner);
         *catalog = Some(Arc::new(Catalog::new(entries, chosen)));
+    }
+
+    fn source(&self) -> Option<Arc<(Source, Conditions)>> {
+        let source = self.source.read().unwrap_or_else(PoisonError::into_inner);
+        source.clone()
+    }
+
+    fn set_source(&self, source: Source, conditions: Conditions) -> Arc<(Source, Conditions)> {
+        let given = Arc::new((source, conditions));
+        let mut source = self.source.write().unwrap_or_else(PoisonError::into_inner);
+        *source = Some(Arc::clone(&given));
+        given
     }
 
     fn turn(&self) -> MutexGuard<'_, Vec<(PathBuf, Stamp)>> {

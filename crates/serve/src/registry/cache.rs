@@ -8,7 +8,8 @@ use anyhow::{Context, Result, ensure};
 use determined::{Checkpoint, CheckpointState, Client, ModelVersion};
 use model::checkpoint::{self, Described, EXPORT_ADVICE};
 use model::publish::PARTIAL_PREFIX;
-use model::{GRAPH_FILE, Package, Provenance, TOKENIZER_FILE, write_package};
+use model::{Digest, GRAPH_FILE, Package, Provenance, TOKENIZER_FILE, write_package};
+use registry::{Registry, Version};
 use tempfile::Builder;
 use tokio::task::spawn_blocking;
 
@@ -83,7 +84,7 @@ impl Cache {
             "its checkpoint is named {uuid:?}, which is no UUID"
         );
         let target = self.folder.join(&uuid);
-        if is_whole(target.clone()).await? {
+        if is_whole(target.clone(), None).await? {
             let folder = target.display().to_string();
             tracing::info!(folder, "already downloaded");
             return Ok(target);
@@ -109,6 +110,28 @@ impl Cache {
     }
 }
 
+impl Cache {
+    /// The folder of the version's package, named after its digest, which is
+    /// downloaded unless it is there.
+    ///
+    /// # Errors
+    ///
+    /// Those of the download.
+    pub(super) async fn version(self, registry: &Registry, found: &Version) -> Result<PathBuf> {
+        let digest = found.package.to_string();
+        let target = self.folder.join(digest.replace(':', "-"));
+        let folder = target.display().to_string();
+        if is_whole(target.clone(), Some(found.package)).await? {
+            tracing::info!(folder, "already downloaded");
+        } else {
+            registry.fetch(found, &target).await?;
+            let bytes: u64 = found.files.values().map(|entry| entry.size).sum();
+            tracing::info!(bytes, "downloaded");
+        }
+        Ok(target)
+    }
+}
+
 /// Refuses what is not worth a download.
 fn check(checkpoint: &Checkpoint) -> Result<()> {
     let Checkpoint { uuid, state, .. } = checkpoint;
@@ -123,13 +146,18 @@ fn check(checkpoint: &Checkpoint) -> Result<()> {
     Ok(())
 }
 
-/// Whether a package lies there. One that is damaged is removed.
-async fn is_whole(folder: PathBuf) -> Result<bool> {
+/// Whether a package lies there, the one with this digest if one is given. Another or
+/// a damaged one is removed.
+async fn is_whole(folder: PathBuf, digest: Option<Digest>) -> Result<bool> {
     let looking = spawn_blocking(move || {
         if !folder.exists() {
             return Ok(false);
         }
-        let Err(error) = Package::open(&folder) else {
+        let opened = match digest {
+            Some(digest) => Package::open_pinned(&folder, digest),
+            None => Package::open(&folder),
+        };
+        let Err(error) = opened else {
             return Ok(true);
         };
         tracing::warn!("{error}; downloading it again");
@@ -154,7 +182,7 @@ fn pack(
     }
     let described = checkpoint::read(received)?;
     let provenance = Provenance {
-        config: serde_json::to_value(registered.notes())?,
+        config: serde_json::to_value(&registered.notes)?,
         trained_by: "an experiment of a Determined cluster".to_owned(),
         ..Provenance::default()
     };

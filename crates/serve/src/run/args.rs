@@ -17,6 +17,10 @@ Examples:
   serve --model pipelines/iris/model       serve a package on port 9000
   serve --model model --http-port 8080     on another port
   serve --model models --watch             every package below models, also later ones
+  serve --registry s3://models/team --model iris --watch --cache /tmp/serve
+                                           the latest version of a registry, and later ones
+  serve --registry file:///srv/models --model iris:7 --cache /tmp/serve
+                                           its version 7
   serve --det-master det.example --det-user ann --model-name dogs --model-version latest \\
         --cache /tmp/serve                 a version of a Determined cluster's registry
   serve --echo                             the conformance model, to try a client
@@ -57,7 +61,8 @@ pub(super) enum Command {
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The folder of a model package, or one with several packages in it
-    /// [default: /mnt/models].
+    /// [default: /mnt/models]. With --registry, NAME or NAME:VERSION of a model there,
+    /// the version by its name, its number, or latest.
     #[arg(long, env = "MLSERVER_MODEL_URI", value_name = "DIR")]
     pub(super) model: Option<String>,
     /// Used where --model is not given: a folder of packages, maybe still empty.
@@ -74,7 +79,8 @@ pub(super) struct Args {
     )]
     pub(super) load_at_start: bool,
     /// Look every second whether the folder has another or a new package, and
-    /// switch to it once it is whole and ready.
+    /// switch to it once it is whole and ready; with --registry, whether latest has
+    /// moved (--registry-poll).
     #[arg(long, env = "SERVE_WATCH", value_parser = BoolishValueParser::new())]
     pub(super) watch: bool,
     /// Serve the conformance model instead of a package: it returns its input.
@@ -192,6 +198,25 @@ pub(super) struct Args {
     /// its number, or latest. Without it, the parameter model_version.
     #[arg(long, env = "SERVE_MODEL_VERSION", value_name = "VERSION")]
     pub(super) model_version: Option<String>,
+    /// The registry that train publishes to: file:///FOLDER, s3://BUCKET/FOLDER,
+    /// gs://BUCKET/FOLDER or az://CONTAINER/FOLDER.
+    ///
+    /// Credentials are read from the environment, as the clouds' own tools read them.
+    #[arg(
+        long,
+        env = "SERVE_REGISTRY",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub(super) registry: Option<String>,
+    /// The time between two looks at the registry with --watch.
+    #[arg(
+        long,
+        env = "SERVE_REGISTRY_POLL",
+        value_name = "SECONDS",
+        default_value = "30"
+    )]
+    pub(super) registry_poll: f64,
     /// Without --model: the Determined master whose model registry has the model.
     ///
     /// TLS is set by DET_MASTER_CERT_FILE and DET_MASTER_CERT_NAME.
@@ -201,7 +226,7 @@ pub(super) struct Args {
     /// DET_USER_TOKEN.
     #[arg(long, env = "DET_USER", value_name = "NAME")]
     pub(super) det_user: Option<String>,
-    /// How long to go on trying at the start while the master is away.
+    /// How long to go on trying at the start while the master, or the registry, is away.
     #[arg(
         long,
         env = "SERVE_DET_PATIENCE",

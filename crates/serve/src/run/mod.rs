@@ -4,6 +4,7 @@ mod annotations;
 mod args;
 mod drain;
 mod files;
+mod latest;
 mod logging;
 mod origin;
 mod parameters;

@@ -1,4 +1,4 @@
-//! Where the models come from: a folder, or the registry of a Determined master.
+//! Where the models come from: a folder, or a registry.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use determined::{Settings, check_name};
+use storage::Access;
 
 use super::args::Args;
 use super::parameters::Parameters;
 use super::settings::set;
 use crate::models::{Chosen, Source};
-use crate::registry::{LATEST, Registry};
+use crate::registry::{Keeper, LATEST, Registry};
 use crate::seldon::Overrides;
 
 /// Where Seldon and KServe put a model.
@@ -48,9 +49,13 @@ impl Origin {
         if args.echo {
             return Ok(Self::Echo);
         }
+        if let Some(url) = set(args.registry.clone())
+            && !names_folder(args)
+        {
+            return objects(url, args, parameters, overrides);
+        }
         let source = source(args, parameters, overrides)?;
-        let is_given = |folder: &Option<String>| set(folder.clone()).is_some();
-        if is_given(&args.model) || is_given(&args.mlserver_models_dir) {
+        if names_folder(args) {
             return Ok(Self::Folder(source));
         }
         let Some(master) = master(args, parameters)? else {
@@ -67,17 +72,58 @@ impl Origin {
                  model_version to the version's name, its number, or {LATEST}"
             );
         };
-        let patience = Duration::try_from_secs_f64(args.det_patience)
-            .with_context(|| format!("--det-patience is {}", args.det_patience))?;
         let registry = Registry {
-            master,
+            keeper: Keeper::Determined(Box::new(master)),
             model,
             version,
             cache: args.cache.clone(),
-            patience,
+            patience: patience(args)?,
         };
         Ok(Self::Registry(Box::new(registry), source))
     }
+}
+
+fn patience(args: &Args) -> Result<Duration> {
+    Duration::try_from_secs_f64(args.det_patience)
+        .with_context(|| format!("--det-patience is {}", args.det_patience))
+}
+
+/// Whether the command line or Seldon's operator names a folder; with a registry, what
+/// has no `/` is a model there.
+fn names_folder(args: &Args) -> bool {
+    let has_registry = set(args.registry.clone()).is_some();
+    let model = set(args.model.clone());
+    model.is_some_and(|model| !has_registry || model.contains('/'))
+        || set(args.mlserver_models_dir.clone()).is_some()
+}
+
+/// A version in the registry at `url`.
+fn objects(
+    url: String,
+    args: &Args,
+    parameters: &Parameters,
+    overrides: Overrides,
+) -> Result<Origin> {
+    let mut source = source(args, parameters, overrides)?;
+    let given = set(args.model.clone());
+    let (name, version) = match given.as_deref().map(|given| given.split_once(':')) {
+        Some(Some((name, version))) => (Some(name.to_owned()), Some(version.to_owned())),
+        Some(None) => (given, None),
+        None => (None, None),
+    };
+    let chosen = &mut source.chosen;
+    let Some(model) = name.or_else(|| chosen.name.clone()) else {
+        bail!("--registry is given, but no model: add --model NAME or --model NAME:VERSION");
+    };
+    let version = version.or_else(|| chosen.version.clone());
+    let registry = Registry {
+        keeper: Keeper::objects(&url, Access::from_variables(std::env::vars()))?,
+        model,
+        version: version.unwrap_or_else(|| LATEST.to_owned()),
+        cache: args.cache.clone(),
+        patience: patience(args)?,
+    };
+    Ok(Origin::Registry(Box::new(registry), source))
 }
 
 /// How the master is reached; `None` where none is given.
@@ -110,7 +156,8 @@ fn source(args: &Args, parameters: &Parameters, overrides: Overrides) -> Result<
     let digest = digest.transpose();
     let models = set(args.mlserver_models_dir.clone()).filter(|_| args.model.is_none());
     let is_repository = models.is_some();
-    let model = models.or_else(|| args.model.clone());
+    let given = args.model.clone().filter(|_| names_folder(args));
+    let model = models.or(given);
     Ok(Source {
         root: folder(model.as_deref().unwrap_or(MODEL), &args.pfs)?,
         is_repository,

@@ -12,6 +12,7 @@ use tracing::field::display;
 
 use super::drain::{Signals, drained};
 use super::files::connections;
+use super::latest::Latest;
 use super::origin::Origin;
 use super::settings::{Settings, cores};
 use crate::app::{App, Bounds};
@@ -60,6 +61,7 @@ async fn serve(settings: Settings) -> Result<()> {
     let mut signals = Signals::catch().context("cannot catch signals")?;
     let (load_at_start, early_bind) = (settings.load_at_start, settings.early_bind);
     let (watching, drain_delay) = (settings.watch, settings.drain_delay);
+    let registry_poll = settings.registry_poll;
     let (requests, level) = (settings.detect_batch_size, settings.drift_level);
     let (size, delay) = (settings.batch_size, settings.batch_delay);
     let package = settings.origin.to_string();
@@ -89,16 +91,20 @@ async fn serve(settings: Settings) -> Result<()> {
         },
         engines: app.models.engines().clone(),
     };
-    tokio::select! {
+    let latest = tokio::select! {
         loaded = load(&app, origin, conditions, load_at_start) => loaded?,
         signal = signals.next() => {
             tracing::info!(signal, "stopped before the model was loaded");
             return Ok(());
         }
-    }
+    };
     app.models_changed();
-    if watching {
-        tokio::spawn(follow(Arc::clone(&app)));
+    match latest {
+        Some(latest) if watching => {
+            drop(tokio::spawn(latest.follow(Arc::clone(&app), registry_poll)))
+        }
+        None if watching => drop(tokio::spawn(follow(Arc::clone(&app)))),
+        _ => {}
     }
     let open = match open {
         Some(open) => open,
@@ -129,24 +135,29 @@ async fn serve(settings: Settings) -> Result<()> {
     Ok(())
 }
 
-/// Fetches the models if they are not here, and loads them.
+/// Fetches the models if they are not here, and loads them; gives what can be followed
+/// of a registry.
 async fn load(
     app: &Arc<App>,
     origin: Origin,
     conditions: Conditions,
     at_start: bool,
-) -> Result<()> {
+) -> Result<Option<Latest>> {
+    let mut latest = None;
     let source = match origin {
-        Origin::Echo => return Ok(()),
+        Origin::Echo => return Ok(None),
         Origin::Folder(source) => source,
         Origin::Registry(registry, source) => {
             let (folder, version) = registry.fetch().await?;
-            source.registered(folder, version)
+            let fetched = source.clone().registered(folder, version);
+            latest = Latest::of(*registry, source, &fetched);
+            fetched
         }
     };
     let app = Arc::clone(app);
     let loading = spawn_blocking(move || app.models.open(source, conditions, at_start));
-    loading.await.context("loading the model was cut short")?
+    loading.await.context("loading the model was cut short")??;
+    Ok(latest)
 }
 
 /// Everything but the models, with the port of the metrics open.

@@ -36,8 +36,10 @@ pub(super) struct Settings {
     pub(super) origin: Origin,
     /// Whether the models are loaded at the start.
     pub(super) load_at_start: bool,
-    /// Whether changes of the models' folder are followed.
+    /// Whether changes of the models' folder, or of the registry, are followed.
     pub(super) watch: bool,
+    /// The time between two looks at the registry.
+    pub(super) registry_poll: Duration,
     /// Whether there is a page for people.
     pub(super) page: bool,
     /// The requests of a window of the drift test; 0 watches nothing.
@@ -101,6 +103,8 @@ impl Settings {
         let queue_age = Duration::try_from_secs_f64(args.queue_age)
             .with_context(|| format!("--queue-age is {}", args.queue_age))?;
         let (batch_size, batch_delay) = batching(&args, &parameters)?;
+        let registry_poll = Duration::try_from_secs_f64(args.registry_poll)
+            .with_context(|| format!("--registry-poll is {}", args.registry_poll))?;
         let silence = Duration::try_from_secs_f64(args.client_timeout)
             .with_context(|| format!("--client-timeout is {}", args.client_timeout))?;
         ensure!(
@@ -127,6 +131,7 @@ impl Settings {
             origin: Origin::check(&args, &parameters, overrides.clone())?,
             load_at_start: args.load_at_start,
             watch: args.watch,
+            registry_poll,
             page: args.page,
             detect_batch_size: args.detect_batch_size,
             drift_level: args.drift_level,

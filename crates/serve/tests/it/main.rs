@@ -23,6 +23,7 @@ mod media;
 mod metrics;
 mod models;
 mod monitor;
+mod objects;
 mod oip;
 mod overload;
 mod page;

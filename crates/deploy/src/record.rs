@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use model::{Digest, ModelInfo, publish};
+use model::{Digest, ModelInfo, RegistryEntry, publish};
 use serde::Serialize;
 
 use crate::json::{number, text};
@@ -46,6 +46,8 @@ struct ModelRecord {
     uri: Option<String>,
     digest: Option<Digest>,
     data_commit: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registry: Option<RegistryEntry>,
 }
 
 /// What was done about a detector.
@@ -81,6 +83,7 @@ impl Record {
                 uri: info.uri.clone(),
                 digest: info.digest,
                 data_commit: info.data_commit.clone(),
+                registry: info.registry.clone(),
             },
             image: images.collect(),
             url: status.url,

@@ -1,11 +1,19 @@
-//! What deploy starts from: the output of train.
+//! What deploy starts from: the output of train, or a version in a registry.
 
 use std::path::Path;
 
-use model::{InfoError, MODEL_INFO_FILE, ModelInfo, Package, PackageError};
+use model::{InfoError, MODEL_INFO_FILE, ModelInfo, Package, PackageError, RegistryEntry};
+use registry::Registry;
+use storage::Access;
 
 /// The directory of the package, beside `model-info.yaml`.
 const PACKAGE_DIR: &str = "model";
+
+/// The directory of a package that was not promoted.
+const CANDIDATE_DIR: &str = "candidate";
+
+/// The word for the version of a registry that was promoted last.
+const LATEST: &str = "latest";
 
 /// Why the output of train is not deployed.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +25,18 @@ pub enum SourceError {
     /// The package beside it is damaged or another one.
     #[error(transparent)]
     Package(#[from] PackageError),
+    /// There is a version, and it is not to be served.
+    #[error(
+        "train has promoted no version yet, so there is nothing to serve: candidate/report.html \
+         shows the one that it has made, and its log says why that is not promoted"
+    )]
+    NothingPromoted,
+    /// The version cannot be had from the registry.
+    #[error(transparent)]
+    Registry(#[from] registry::Error),
+    /// There is no place for the package.
+    #[error("cannot create a temporary folder")]
+    Scratch(#[source] std::io::Error),
     /// The package is whole but of another model version.
     #[error(
         "the package holds {package}, but {MODEL_INFO_FILE} names {info}: train wrote them in different runs"
@@ -38,7 +58,11 @@ pub enum SourceError {
 /// When the document is missing or invalid, or the package is damaged, is not
 /// the one that the document pins, or holds another model version.
 pub fn read(input: &Path) -> Result<ModelInfo, SourceError> {
-    let mut info = ModelInfo::read(&input.join(MODEL_INFO_FILE))?;
+    let path = input.join(MODEL_INFO_FILE);
+    if !path.exists() && input.join(CANDIDATE_DIR).exists() {
+        return Err(SourceError::NothingPromoted);
+    }
+    let mut info = ModelInfo::read(&path)?;
     let dir = input.join(PACKAGE_DIR);
     if dir.symlink_metadata().is_err() {
         return Ok(info);
@@ -55,5 +79,38 @@ pub fn read(input: &Path) -> Result<ModelInfo, SourceError> {
         });
     }
     info.digest = Some(found.digest);
+    Ok(info)
+}
+
+/// What `model`, `NAME` or `NAME:VERSION`, is in the registry at `url`; without a
+/// version, the latest. Its package is fetched once and verified.
+///
+/// # Errors
+///
+/// When there is no such version, its package is damaged, or the registry is away.
+pub async fn from_registry(url: &str, model: &str) -> Result<ModelInfo, SourceError> {
+    let (name, asked) = model.split_once(':').unwrap_or((model, LATEST));
+    let access = Access::from_variables(std::env::vars());
+    let registry = Registry::open(url, &access).await?;
+    let version = registry.find(name, &asked.parse()?).await?;
+    let scratch = tempfile::tempdir().map_err(SourceError::Scratch)?;
+    let folder = scratch.path().join(PACKAGE_DIR);
+    registry.fetch(&version, &folder).await?;
+    let found = Package::open_pinned(&folder, version.package)?.manifest;
+    let provenance = found.provenance;
+    let mut info = ModelInfo::new(
+        found.name,
+        found.version,
+        provenance.pipeline,
+        provenance.repo,
+    );
+    info.digest = Some(found.digest);
+    info.data_commit = provenance.data_commit;
+    info.metrics = found.metrics;
+    info.registry = Some(RegistryEntry {
+        url: registry.url().to_owned(),
+        number: version.number,
+        reason: version.promotion.reason,
+    });
     Ok(info)
 }

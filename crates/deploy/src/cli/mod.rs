@@ -44,6 +44,26 @@ pub struct Cli {
     #[arg(long, env = "DEPLOY_OVERLAY", value_name = "FILE")]
     overlay: Option<PathBuf>,
 
+    /// Registry with the version, as s3://models/team, instead of PFS/data; credentials are
+    /// read from the environment, as the clouds' own tools read them
+    #[arg(
+        long,
+        env = "DEPLOY_REGISTRY",
+        value_name = "URL",
+        requires = "model",
+        hide_env_values = true
+    )]
+    registry: Option<String>,
+
+    /// Model of the registry, and the version by its name, its number, or latest
+    #[arg(
+        long,
+        env = "DEPLOY_MODEL",
+        value_name = "NAME[:VERSION]",
+        requires = "registry"
+    )]
+    model: Option<String>,
+
     /// Folder of the inputs and of out; a path that starts with /pfs/ lies below it
     #[arg(long, env = "PFS_ROOT", value_name = "DIR", default_value = "/pfs")]
     pfs: PathBuf,
@@ -70,6 +90,10 @@ const EXAMPLES: &str = "Examples:
 
   A tenth of the requests for five minutes, then all or none:
     deploy --deploy-name iris --serving-image serve:0.0.1 --target seldon-core --canary 10 --for 5m
+
+  Version 7 of a registry, which the pods read with the keys of the secret models:
+    deploy --registry s3://models/team --model iris:7 --registry-secret models \
+      --pfs ./pfs --deploy-name iris --serving-image serve:0.0.1 --target manifest
 
   Two to five pods, more of them when the CPU is busy:
     deploy --deploy-name iris --serving-image serve:0.0.1 --target kserve \\

@@ -24,7 +24,7 @@ pub(super) struct Plan {
 impl Cli {
     /// Reads and checks all input.
     pub(super) fn plan(&self) -> anyhow::Result<Plan> {
-        let info = source::read(&self.pfs.join("data")).context("cannot deploy")?;
+        let info = self.source().context("cannot deploy")?;
         let shape = self.shape()?;
         self.check_source(&info, &shape)?;
         let options = Options {
@@ -46,6 +46,18 @@ impl Cli {
         })
     }
 
+    /// The version of the registry that is asked for, else that of the input.
+    fn source(&self) -> anyhow::Result<ModelInfo> {
+        let (Some(url), Some(model)) = (&self.registry, &self.model) else {
+            return Ok(source::read(&self.pfs.join("data"))?);
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start the runtime")?;
+        Ok(runtime.block_on(source::from_registry(url, model))?)
+    }
+
     /// The flags, and below them the overlay.
     fn shape(&self) -> anyhow::Result<Shape> {
         let flags = self.shape.clone();
@@ -62,7 +74,17 @@ impl Cli {
 
     /// Somebody has to bring the model to the server.
     fn check_source(&self, info: &ModelInfo, shape: &Shape) -> anyhow::Result<()> {
-        if info.uri.is_some() || shape.determined_secret.is_some() {
+        if let Some(entry) = &info.registry
+            && entry.url.starts_with("file:")
+            && shape.pod.is_none()
+        {
+            eprintln!(
+                "warning: {} is a folder: mount it in the pods at the same path (\"pod\" in the overlay)",
+                entry.url
+            );
+        }
+        let is_known = info.uri.is_some() || info.registry.is_some();
+        if is_known || shape.determined_secret.is_some() {
             return Ok(());
         }
         let problem =

@@ -65,6 +65,9 @@ pub struct Shape {
     /// Secret whose keys the storage initializer gets as environment, to fetch the package
     #[arg(long, env = "DEPLOY_STORAGE_SECRET", value_name = "SECRET")]
     pub storage_secret: Option<ObjectName>,
+    /// Secret whose keys serve gets as environment, to read the registry of the version
+    #[arg(long, env = "DEPLOY_REGISTRY_SECRET", value_name = "SECRET")]
+    pub registry_secret: Option<ObjectName>,
     /// Secret with det_master, det_user and det_password, which serve gets as environment
     #[arg(long, env = "DEPLOY_DETERMINED_SECRET", value_name = "SECRET")]
     pub determined_secret: Option<ObjectName>,
@@ -131,7 +134,8 @@ impl Shape {
         first! {
             replicas, min_replicas, max_replicas, target_cpu, cpu, memory, cpu_limit,
             memory_limit, node_selector, tolerations, service_account, protocol, no_engine,
-            labels, annotations, storage_secret, determined_secret, deadline, pod,
+            labels, annotations, storage_secret, registry_secret, determined_secret, deadline,
+            pod,
         }
     }
 
@@ -168,6 +172,11 @@ impl Shape {
                     || self.min_replicas == Some(0)
                     || self.max_replicas == Some(0),
                 "a deployment without pods answers nothing: the number of pods is at least 1",
+            ),
+            (
+                self.storage_secret.is_some() && self.registry_secret.is_some(),
+                "--storage-secret lets Seldon fetch the package from its uri, and --registry-secret \
+                 lets serve read it from the registry: give one of them",
             ),
             (
                 annotations.into_iter().any(equals_sign),
@@ -231,6 +240,7 @@ mod tests {
             ("{min-replicas: 3, max-replicas: 2, cpu: '1'}", "more than"),
             ("{replicas: 0}", "at least 1"),
             ("{annotations: {seldon.io/x: a=b}}", "must not hold"),
+            ("{storage-secret: a, registry-secret: b}", "one of them"),
         ] {
             assert!(problem(yaml).unwrap_err().contains(said), "{yaml}");
         }

@@ -1,6 +1,6 @@
 //! The container of the model server, and what it needs of its pod.
 
-use model::ModelInfo;
+use model::{ModelInfo, RegistryEntry};
 use serde_json::{Map, Value, json};
 
 use super::patch::{PatchError, patched};
@@ -52,6 +52,10 @@ fn container(info: &ModelInfo, options: &Options, runner: Runner) -> Value {
     ];
     env.extend(runner.env);
     env.extend(determined(&options.shape));
+    let registry = registry(info, &options.shape);
+    env.extend(registry.map(|entry| json!({"name": "SERVE_REGISTRY", "value": entry.url})));
+    let secret = options.shape.registry_secret.as_ref();
+    let secret = secret.filter(|_| registry.is_some());
     let probe = |path: &str, period: u32, failures: u32| {
         json!({
             "httpGet": {"path": path, "port": runner.probe_port},
@@ -63,6 +67,7 @@ fn container(info: &ModelInfo, options: &Options, runner: Runner) -> Value {
         "name": runner.container,
         "image": options.image,
         "env": env,
+        "envFrom": secret.map(|secret| json!([{"secretRef": {"name": secret}}])),
         "ports": runner.ports,
         "resources": resources(&options.shape),
         "startupProbe": probe("/health/ping", 2, startup_failures(options.shape.deadline())),
@@ -97,6 +102,21 @@ fn resources(shape: &Shape) -> Option<Value> {
         }
     }
     (!resources.is_empty()).then_some(Value::Object(resources))
+}
+
+/// The registry that serve reads the version from. A secret for the storage
+/// initializer says that Seldon is to fetch it from its URI.
+pub(super) fn registry<'a>(info: &'a ModelInfo, shape: &Shape) -> Option<&'a RegistryEntry> {
+    let entry = info.registry.as_ref();
+    entry.filter(|_| info.uri.is_none() || shape.storage_secret.is_none())
+}
+
+/// The URI that the storage initializer fetches the package from.
+pub(super) fn uri<'a>(info: &'a ModelInfo, shape: &Shape) -> Option<&'a str> {
+    match registry(info, shape) {
+        Some(_) => None,
+        None => info.uri.as_deref(),
+    }
 }
 
 /// The credentials of a Determined master, by reference.
@@ -149,6 +169,8 @@ pub(super) fn parameters(info: &ModelInfo) -> Vec<Value> {
 /// metadata, other than those of the spec, restart no pod when they change.
 pub(super) fn object_metadata(info: &ModelInfo, options: &Options) -> Value {
     let digest = info.digest.map(|digest| digest.to_string());
+    let entry = info.registry.as_ref();
+    let place = entry.map(|entry| format!("{} version {}", entry.url, entry.number));
     let known = [
         ("model/name", Some(info.name.as_str())),
         ("model/version", Some(info.version.as_str())),
@@ -156,6 +178,7 @@ pub(super) fn object_metadata(info: &ModelInfo, options: &Options) -> Value {
         ("model/pipeline", Some(info.pipeline.as_str())),
         ("model/repo", Some(info.repo.as_str())),
         ("model/data-commit", info.data_commit.as_deref()),
+        ("model/registry", place.as_deref()),
     ];
     let known = known
         .into_iter()

@@ -66,7 +66,7 @@ fn runner(info: &ModelInfo, options: &Options) -> Runner {
         json!({"name": "PREDICTIVE_UNIT_ID", "value": options.name}),
         json!({"name": "PREDICTIVE_UNIT_PARAMETERS", "value": parameters}),
     ];
-    if let Some(uri) = &info.uri {
+    if let Some(uri) = container::uri(info, &options.shape) {
         env.push(json!({"name": "STORAGE_URI", "value": uri}));
     }
     Runner {

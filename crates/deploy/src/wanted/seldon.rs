@@ -77,7 +77,7 @@ fn graph(info: &ModelInfo, options: &Options) -> Value {
     json!({
         "name": options.name.container(),
         "type": "MODEL",
-        "modelUri": info.uri,
+        "modelUri": container::uri(info, &options.shape),
         "envSecretRefName": options.shape.storage_secret,
         "logger": logger,
         "parameters": container::parameters(info),

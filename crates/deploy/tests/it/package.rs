@@ -112,3 +112,73 @@ fn no_folder_to_write_to_is_an_error() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("pfs/out") || stderr(&output).contains("/out"));
 }
+
+#[test]
+fn a_version_of_a_registry_is_verified_and_pinned() {
+    let root = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", root.path().display());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let access = storage::Access::default();
+    let registry = runtime
+        .block_on(registry::Registry::open(&url, &access))
+        .unwrap();
+    let pfs = Pfs::new("not read");
+    for version in ["v1", "v2"] {
+        let folder = pfs.path(version);
+        write_package(&folder, version);
+        runtime.block_on(registry.publish(&folder, None)).unwrap();
+    }
+    let deploy = |model: &str| {
+        let args =
+            "--deploy-name iris --serving-image serve:1 --target manifest --registry-secret s";
+        let mut args: Vec<&str> = args.split(' ').collect();
+        args.extend(["--registry", &url, "--model", model]);
+        pfs.deploy(&args).output().unwrap()
+    };
+    let manifest = || fs::read_to_string(pfs.path("out/seldon-deployment.yaml")).unwrap();
+    for (model, version, number) in [("iris", "v2", 2), ("iris:1", "v1", 1), ("iris:v2", "v2", 2)] {
+        let output = deploy(model);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let manifest = manifest();
+        for line in [
+            format!("model/version: {version}"),
+            format!("model/registry: {url} version {number}"),
+            "name: SERVE_REGISTRY".to_owned(),
+            format!("value: {url}"),
+        ] {
+            assert!(manifest.contains(&line), "{line}: {manifest}");
+        }
+        assert!(!manifest.contains("modelUri"), "{manifest}");
+        assert!(
+            stderr(&output).contains("mount it in the pods"),
+            "{}",
+            stderr(&output)
+        );
+    }
+    let record = fs::read_to_string(pfs.path("out/deployment.json")).unwrap();
+    assert!(record.contains("\"number\": 2"), "{record}");
+    let error = |model: &str| {
+        let output = deploy(model);
+        assert_eq!(output.status.code(), Some(1));
+        stderr(&output)
+    };
+    assert!(error("iris:v3").contains("it has \"v2\" (2), \"v1\" (1)"));
+    assert!(error("rose").contains("it has \"iris\""));
+    let packages = fs::read_dir(root.path().join("iris/packages")).unwrap();
+    for package in packages {
+        fs::write(package.unwrap().path().join("model.onnx"), b"b graph").unwrap();
+    }
+    let error = error("iris");
+    assert!(
+        error.contains("model.onnx is damaged: its digest is sha256:"),
+        "{error}"
+    );
+}
+
+#[test]
+fn until_a_version_is_promoted_nothing_is_deployed() {
+    let pfs = Pfs::new("");
+    fs::remove_file(pfs.path("data/model-info.yaml")).unwrap();
+    write_package(&pfs.path("data/candidate"), "v1");
+    refused(&pfs, "train has promoted no version yet");
+}

@@ -50,16 +50,18 @@ pub(crate) fn serve(mut connection: TcpStream, shared: &Mutex<Shared>) -> io::Re
         if call(Moment::After) == Then::Cut {
             return Ok(());
         }
-        write!(
-            connection,
+        let head = format!(
             "HTTP/1.1 {} X\r\nContent-Length: {}\r\nETag: \"1\"\r\nx-goog-generation: 1\r\n\
              Last-Modified: Wed, 21 Oct 2015 07:28:00 GMT\r\n\r\n",
             reply.status,
             reply.body.len()
-        )?;
+        );
+        let mut answer = head.into_bytes();
         if request.method != "HEAD" {
-            connection.write_all(&reply.body)?;
+            answer.extend(reply.body);
         }
+        // In one piece: a second one would wait for the client to confirm the first.
+        connection.write_all(&answer)?;
     }
     Ok(())
 }

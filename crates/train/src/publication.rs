@@ -100,6 +100,16 @@ pub(crate) struct Out<'a> {
     pub(crate) registering: Option<&'a Registering>,
 }
 
+impl<'a> Out<'a> {
+    /// A folder, and no registry.
+    pub(crate) fn only(folder: &'a Path) -> Self {
+        Self {
+            folder,
+            registering: None,
+        }
+    }
+}
+
 /// What was published.
 pub(crate) struct Outcome {
     pub(crate) model: String,

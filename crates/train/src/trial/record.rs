@@ -38,10 +38,7 @@ impl Made {
         let mut validation = published.metrics.summary();
         validation.insert(LOSS.to_owned(), published.metrics.loss());
         let scratch = tempfile::tempdir().context("cannot create a temporary folder")?;
-        published.write(Out {
-            folder: scratch.path(),
-            registering: None,
-        })?;
+        published.write(Out::only(scratch.path()))?;
         let mut files = BTreeMap::new();
         let folder = scratch.path().join(PACKAGE);
         for entry in fs::read_dir(&folder).context("cannot read the package")? {

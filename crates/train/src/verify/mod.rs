@@ -18,7 +18,7 @@ use self::result::Verified;
 use crate::experiment::Experiment;
 use crate::job::{Job, Program};
 use crate::progress;
-use crate::publication::PACKAGE;
+use crate::publication::{Out, PACKAGE};
 use crate::subject::{self, Subject};
 
 /// Compares what was recorded with what is here, trains, and compares what comes
@@ -59,7 +59,7 @@ pub(crate) fn run(options: &VerifyOptions) -> Result<String> {
     let scratch = tempfile::tempdir().context("cannot create a temporary folder")?;
     let again = subject.train(&training, &job);
     let again = again.context("the model cannot be made again")?;
-    again.write(scratch.path())?;
+    again.write(Out::only(scratch.path()))?;
     let files = compare::files(&options.package, &scratch.path().join(PACKAGE))?;
     let verified = Verified::new(&options.package, &manifest, inputs, files);
     let text = if options.json {

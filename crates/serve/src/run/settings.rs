@@ -98,15 +98,11 @@ impl Settings {
             plain,
             "PREDICTIVE_UNIT_METRICS_ENDPOINT is {endpoint:?}, expected a path like /metrics"
         );
-        let drain_delay = Duration::try_from_secs_f64(args.drain_delay)
-            .with_context(|| format!("--drain-delay is {}", args.drain_delay))?;
-        let queue_age = Duration::try_from_secs_f64(args.queue_age)
-            .with_context(|| format!("--queue-age is {}", args.queue_age))?;
+        let drain_delay = seconds("--drain-delay", args.drain_delay)?;
+        let queue_age = seconds("--queue-age", args.queue_age)?;
         let (batch_size, batch_delay) = batching(&args, &parameters)?;
-        let registry_poll = Duration::try_from_secs_f64(args.registry_poll)
-            .with_context(|| format!("--registry-poll is {}", args.registry_poll))?;
-        let silence = Duration::try_from_secs_f64(args.client_timeout)
-            .with_context(|| format!("--client-timeout is {}", args.client_timeout))?;
+        let registry_poll = seconds("--registry-poll", args.registry_poll)?;
+        let silence = seconds("--client-timeout", args.client_timeout)?;
         ensure!(
             args.drift_level > 0.0 && args.drift_level < 1.0,
             "--drift-level is {}, expected a probability between 0 and 1",
@@ -188,6 +184,11 @@ fn batching(args: &Args, parameters: &Parameters) -> Result<(usize, Duration)> {
     let delay = Duration::try_from_secs_f64(seconds)
         .with_context(|| format!("--max-batch-delay (max_batch_time) is {seconds}"))?;
     Ok((size, delay))
+}
+
+/// A time that was given in seconds.
+fn seconds(flag: &str, given: f64) -> Result<Duration> {
+    Duration::try_from_secs_f64(given).with_context(|| format!("{flag} is {given}"))
 }
 
 /// Where events go.

@@ -5,6 +5,9 @@
 //! `token_type_ids`, where the graph has it, 0. All texts of a batch are padded
 //! on the right to the longest of them, and cut to the limit of the backbone.
 
+use std::panic::catch_unwind;
+
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use tokenizers::{PaddingParams, PaddingStrategy, PostProcessor, TruncationParams};
 
@@ -73,7 +76,7 @@ impl Tokenizer {
     /// When it is not a tokenizer, or `input` leaves no room for a text.
     pub fn load(bytes: &[u8], input: &TextInput) -> Result<Self, TextError> {
         let failed = |e: tokenizers::Error| TextError::Tokenizer(e.to_string());
-        let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(failed)?;
+        let mut inner = parse(bytes)?;
         let added = inner
             .get_post_processor()
             .map_or(0, |p| p.added_tokens(false));
@@ -167,5 +170,19 @@ impl Tokens {
 impl std::fmt::Debug for Tokenizer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tokenizer").finish_non_exhaustive()
+    }
+}
+
+/// Reads the file. Of what is no JSON, and of a part that is damaged, the library says
+/// so by a panic.
+fn parse(bytes: &[u8]) -> Result<tokenizers::Tokenizer, TextError> {
+    let failed = |reason: String| Err(TextError::Tokenizer(reason));
+    if let Err(error) = serde_json::from_slice::<IgnoredAny>(bytes) {
+        return failed(error.to_string());
+    }
+    match catch_unwind(|| tokenizers::Tokenizer::from_bytes(bytes)) {
+        Ok(Ok(tokenizer)) => Ok(tokenizer),
+        Ok(Err(error)) => failed(error.to_string()),
+        Err(_) => failed("a part of it is damaged".to_owned()),
     }
 }

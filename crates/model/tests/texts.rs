@@ -102,7 +102,10 @@ fn a_long_text_is_cut_and_named() {
 #[test]
 fn what_is_no_tokenizer_is_refused() {
     let input = TextInput { max_tokens: 8 };
-    for bytes in [&b""[..], b"{}", b"\xff", &file()[..200]] {
+    // The library panics at these two.
+    let cut = br#"{"decoder": {"type": "#;
+    let damaged = br#"{"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}}"#;
+    for bytes in [&b""[..], b"{}", b"\xff", &file()[..200], cut, damaged] {
         let error = Tokenizer::load(bytes, &input).unwrap_err();
         assert!(matches!(error, TextError::Tokenizer(_)), "{error}");
     }

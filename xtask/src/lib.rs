@@ -14,6 +14,7 @@ mod descriptor;
 mod images;
 mod interrupt;
 mod local;
+mod onnxruntime;
 mod pipelines;
 mod process;
 mod programs;
@@ -45,6 +46,7 @@ enum Command {
     Pipelines(pipelines::Args),
     Local(local::Args),
     Backbone(backbone::Args),
+    Onnxruntime(onnxruntime::Args),
     Bench(bench::Args),
     Completions(completions::Args),
 }
@@ -72,6 +74,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Pipelines(args) => args.run(&workspace),
         Command::Local(args) => args.run(&workspace),
         Command::Backbone(args) => args.run(&workspace),
+        Command::Onnxruntime(args) => args.run(&workspace),
         Command::Bench(args) => args.run(&workspace),
         Command::Completions(args) => args.run(),
     }

@@ -8,10 +8,40 @@ use xshell::{Cmd, Shell, cmd};
 
 use crate::workspace::Workspace;
 
-const STATIC: &str = "-Ctarget-feature=+crt-static";
+/// How a program finds the C library.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Linkage {
+    /// It holds it, and needs no shared library.
+    Static,
+    /// A loader finds it, and other libraries too.
+    Dynamic,
+}
 
-/// Compiles `names` as release binaries that need no shared library, and gives
-/// the folder they lie in.
+impl Linkage {
+    fn flag(self) -> &'static str {
+        match self {
+            Self::Static => "-Ctarget-feature=+crt-static",
+            Self::Dynamic => "-Ctarget-feature=-crt-static",
+        }
+    }
+}
+
+/// Compiles `names` as release binaries, linked as in their images, and gives the
+/// folder they lie in.
+///
+/// # Errors
+/// When cargo fails; it has said why.
+pub(crate) fn build(workspace: &Workspace, names: &[&str]) -> Result<PathBuf> {
+    let target = host_target()?;
+    let loads = |name: &&str| workspace.takes_libraries(name);
+    let (dynamic, fixed): (Vec<&str>, Vec<&str>) =
+        names.iter().copied().partition(|name| loads(name));
+    build_for(workspace, &fixed, &target, Linkage::Static)?;
+    build_for(workspace, &dynamic, &target, Linkage::Dynamic)
+}
+
+/// Compiles `names` as release binaries for `target`, if there are any, and gives the
+/// folder they lie in.
 ///
 /// All programs are selected and only the binaries of `names` are compiled: the
 /// features of shared dependencies are then the same whatever is asked for, and
@@ -19,15 +49,17 @@ const STATIC: &str = "-Ctarget-feature=+crt-static";
 ///
 /// # Errors
 /// When cargo fails; it has said why.
-pub(crate) fn build(workspace: &Workspace, names: &[&str]) -> Result<PathBuf> {
-    build_for(workspace, names, &host_target()?)
-}
-
-/// Like [`build`], for another target than this machine.
-///
-/// # Errors
-/// When cargo fails; it has said why.
-pub(crate) fn build_for(workspace: &Workspace, names: &[&str], target: &str) -> Result<PathBuf> {
+pub(crate) fn build_for(
+    workspace: &Workspace,
+    names: &[&str],
+    target: &str,
+    linkage: Linkage,
+) -> Result<PathBuf> {
+    let folder = target_folder(workspace)?;
+    let programs = folder.join(target).join("release");
+    if names.is_empty() {
+        return Ok(programs);
+    }
     let sh = Shell::new()?;
     sh.change_dir(&workspace.root);
     let all = workspace.images.iter();
@@ -35,19 +67,18 @@ pub(crate) fn build_for(workspace: &Workspace, names: &[&str], target: &str) -> 
         .map(|image| format!("--package={}", image.name))
         .collect();
     let binaries: Vec<String> = names.iter().map(|name| format!("--bin={name}")).collect();
-    let folder = target_folder(workspace)?;
     let cargo = cargo();
     let build = cmd!(
         sh,
         "{cargo} build --release --locked --target {target} {packages...} {binaries...}"
     );
     without_the_caller(build)
-        .env("CARGO_ENCODED_RUSTFLAGS", flags(&sh, workspace)?)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(&sh, workspace, linkage)?)
         .env("CARGO_TARGET_DIR", &folder)
         .quiet()
         .run()
         .context("the programs do not compile")?;
-    Ok(folder.join(target).join("release"))
+    Ok(programs)
 }
 
 /// Compiles `names` without optimisation, to ask them what they take, and gives
@@ -92,16 +123,17 @@ pub(crate) fn target_folder(workspace: &Workspace) -> Result<PathBuf> {
 /// When rustc cannot be run.
 pub(crate) fn compiler() -> Result<String> {
     let sh = Shell::new()?;
-    Ok(format!("{}{STATIC}", cmd!(sh, "rustc -vV").quiet().read()?))
+    let version = cmd!(sh, "rustc -vV").quiet().read()?;
+    Ok(format!("{version}{}", Linkage::Static.flag()))
 }
 
-/// Links statically, and keeps the paths of this machine out of the binary.
-fn flags(sh: &Shell, workspace: &Workspace) -> Result<String> {
+/// Links as wanted, and keeps the paths of this machine out of the binary.
+fn flags(sh: &Shell, workspace: &Workspace, linkage: Linkage) -> Result<String> {
     let sysroot = cmd!(sh, "rustc --print sysroot").quiet().read()?;
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
     let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
-    let mut flags = vec![STATIC.to_owned()];
+    let mut flags = vec![linkage.flag().to_owned()];
     // rustc takes the last prefix that fits.
     flags.extend(home.map(|home| remap(&home, "/cargo")));
     flags.push(remap(Path::new(&sysroot), "/rustc"));

@@ -9,6 +9,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use semver::Version;
 use toml_edit::{DocumentMut, Item, TableLike};
 
+use crate::images::containerfile;
+
 /// The workspace that xtask was started in.
 pub(crate) struct Workspace {
     /// The folder of the top `Cargo.toml`.
@@ -97,6 +99,13 @@ impl Workspace {
         }
         let chosen = |image: &&Image| names.is_empty() || names.contains(&image.name);
         Ok(self.images.iter().filter(chosen).collect())
+    }
+
+    /// Whether the image `name` holds ONNX Runtime, so that its program is linked
+    /// dynamically. A container file that cannot be read says no.
+    pub(crate) fn takes_libraries(&self, name: &str) -> bool {
+        let text = fs::read_to_string(self.dockerfile(name));
+        text.is_ok_and(|text| containerfile::takes_libraries(&text))
     }
 
     /// The container file of the image `name`.

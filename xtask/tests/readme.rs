@@ -137,4 +137,39 @@ fn every_command_works() {
         }
     }
     output("git checkout --quiet -- Cargo.lock crates pipelines");
+    the_image_answers_on_onnxruntime();
+}
+
+/// The image that the commands have built, with the model that they have trained.
+fn the_image_answers_on_onnxruntime() {
+    let version = output("grep -m1 ^version crates/serve/Cargo.toml | cut -d'\"' -f2");
+    let image = format!("localhost:5000/pachyderm-seldon/serve:{}", version.trim());
+    let strict = "--rm --read-only --cap-drop=ALL --user $(id -u):0";
+    let said = output(&format!(
+        "docker run --network=none {strict} {image} --version"
+    ));
+    assert!(said.contains("\nengine: onnxruntime 1."), "{said}");
+    assert!(
+        said.contains(", /usr/local/lib/libonnxruntime.so"),
+        "{said}"
+    );
+    let folder = output("ls -d .local/iris/repos/iris-model/commits/*/files/model | head -1");
+    let mount = format!("--volume \"$PWD/{}\":/mnt/models:ro", folder.trim());
+    let id = output(&format!(
+        "docker run --detach {strict} --publish 127.0.0.1::9000 {mount} {image} --engine onnxruntime"
+    ));
+    let id = id.trim();
+    let port = output(&format!("docker port {id} 9000 | head -1"));
+    let curl = "curl --silent --show-error --retry 30 --retry-delay 1 --retry-all-errors";
+    let url = format!("http://{}", port.trim());
+    let about = output(&format!("{curl} {url}/v2"));
+    let body = r#"{"data":{"ndarray":[[5.1,3.5,1.4,0.2]]}}"#;
+    let answer = output(&format!(
+        "{curl} {url}/api/v1.0/predictions -H 'Content-Type: application/json' -d '{body}'"
+    ));
+    let log = output(&format!("docker logs {id} 2>&1"));
+    output(&format!("docker stop --time 1 {id}"));
+    assert!(about.contains("\"engine\":\"onnxruntime 1."), "{about}");
+    assert!(answer.contains("\"setosa\""), "{answer}");
+    assert!(log.contains("engine=\"onnxruntime 1."), "{log}");
 }

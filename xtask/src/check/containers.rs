@@ -73,7 +73,8 @@ fn dockerfile(text: &str, name: &str) -> Vec<(Option<usize>, String)> {
         ("COPY", &program),
         ("ENTRYPOINT", &entry),
     ] {
-        let mut such = lines.iter().filter(|(_, key, _)| *key == word);
+        let such = lines.iter().filter(|(_, key, _)| *key == word);
+        let mut such = such.filter(|(_, _, rest)| *rest != containerfile::LIBRARIES);
         match (such.next(), such.next()) {
             (Some((_, _, rest)), None) if *rest == wanted => {}
             (Some((line, _, rest)), None) => {

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::audit;
 use super::build::{Built, Recipe};
 use super::inputs;
+use super::libraries::Libraries;
 use super::plan::{Action, Job};
 use super::record::Record;
 use super::revision::Revision;
@@ -18,8 +19,9 @@ use super::seal::{Label, hex};
 use super::settings::Settings;
 use super::table;
 use crate::cargo::Package;
+use crate::programs::{self, Linkage};
+use crate::report;
 use crate::workspace::Workspace;
-use crate::{programs, report};
 
 /// What became of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,17 +66,21 @@ pub(crate) fn act(
     jobs: &mut [Job<'_>],
 ) -> Result<Done> {
     let start = Instant::now();
-    let names: Vec<&str> = jobs
+    let due = jobs
         .iter()
-        .filter(|job| matches!(job.action, Action::Build(_)))
-        .map(|job| job.image.name.as_str())
-        .collect();
+        .filter(|job| matches!(job.action, Action::Build(_)));
+    let names: Vec<&str> = due.map(|job| job.image.name.as_str()).collect();
     let mut compiling = Duration::ZERO;
     let outcomes = if names.is_empty() {
         jobs.iter().map(settled).collect()
     } else {
         report::status("Compiling", names.join(", "));
-        programs::build_for(workspace, &names, &settings.target)?;
+        let loads = |name: &&str| settings.libraries_of(workspace, name).is_some();
+        let (dynamic, fixed): (Vec<&str>, Vec<&str>) =
+            names.iter().copied().partition(|name| loads(name));
+        for (names, linkage) in [(fixed, Linkage::Static), (dynamic, Linkage::Dynamic)] {
+            programs::build_for(workspace, &names, &settings.target, linkage)?;
+        }
         compiling = start.elapsed();
         let checksums = sbom::checksums(&workspace.root)?;
         let maker = Maker {
@@ -175,7 +181,8 @@ impl Maker<'_> {
         let binary = folder.join(name);
         let bytes =
             fs::read(&binary).with_context(|| format!("cannot read {}", binary.display()))?;
-        let bytes = audit::embed(&bytes, &self.settings.graph, member)
+        let libraries = self.settings.libraries_of(self.workspace, name);
+        let bytes = audit::embed(&bytes, &self.settings.graph, member, libraries.is_some())
             .with_context(|| format!("{} cannot go into an image", binary.display()))?;
         let digest = hex(&Sha256::digest(&bytes));
         let seen = fs::read_to_string(folder.join(format!("{name}.d"))).unwrap_or_default();
@@ -190,6 +197,7 @@ impl Maker<'_> {
             &self.checksums,
             &self.revision.created,
             &digest,
+            &libraries.map_or_else(Vec::new, Libraries::components),
         );
         fs::write(scratch.join("sbom.cdx.json"), format!("{bill:#}\n"))?;
         let record = Record {
@@ -225,6 +233,7 @@ impl Maker<'_> {
             version: &version,
             dockerfile: &self.workspace.dockerfile(name),
             program,
+            libraries: self.settings.libraries_of(self.workspace, name),
             labels: labels(member, self.revision),
             created: &self.revision.created,
             platform: &self.settings.platform,

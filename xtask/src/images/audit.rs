@@ -15,16 +15,21 @@ const SECTION: &[u8] = b".dep-v0";
 /// Adds the list to a program.
 ///
 /// # Errors
-/// When the bytes are no ELF program, or one that needs a dynamic linker: an
-/// image from scratch has none.
-pub(crate) fn embed(program: &[u8], graph: &Graph, root: &Package) -> Result<Vec<u8>> {
+/// When the bytes are no ELF program, or one that needs a dynamic linker where the
+/// image `has_loader` not: from scratch, it has none.
+pub(crate) fn embed(
+    program: &[u8],
+    graph: &Graph,
+    root: &Package,
+    has_loader: bool,
+) -> Result<Vec<u8>> {
     let mut elf = Builder::read(program).context("it is no ELF program")?;
     let interpreter = elf
         .segments
         .iter()
         .any(|segment| segment.p_type == PT_INTERP);
     ensure!(
-        !interpreter,
+        has_loader || !interpreter,
         "it is linked dynamically, and an image from scratch holds no loader"
     );
     let list = serde_json::to_vec(&list(graph, root)?)?;

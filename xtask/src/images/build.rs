@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::containerfile;
 use super::engine::{Call, Engine};
 use super::explain;
+use super::libraries::Libraries;
 use super::seal::{self, Parts, Sealed};
 
 /// What an image is made of.
@@ -19,6 +20,8 @@ pub(crate) struct Recipe<'a> {
     pub(crate) version: &'a str,
     pub(crate) dockerfile: &'a Path,
     pub(crate) program: &'a [u8],
+    /// What it loads, if anything.
+    pub(crate) libraries: Option<&'a Libraries>,
     pub(crate) labels: Vec<seal::Label>,
     /// RFC 3339.
     pub(crate) created: &'a str,
@@ -31,7 +34,7 @@ pub(crate) struct Recipe<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Built {
     pub(crate) id: String,
-    /// Bytes of the unpacked image, which are those of the program.
+    /// Bytes of the unpacked image: those of the program, and of what it loads.
     pub(crate) size: u64,
     /// See [`seal::content`].
     pub(crate) content: Value,
@@ -62,10 +65,11 @@ impl Recipe<'_> {
             sealed.id
         );
         self.run_once(engine, &sealed.id)?;
+        let libraries = self.libraries.map_or(0, Libraries::size);
         Ok(Built {
             id: sealed.id,
             content: sealed.content,
-            size: self.program.len().try_into()?,
+            size: (self.program.len() + libraries).try_into()?,
         })
     }
 
@@ -78,6 +82,7 @@ impl Recipe<'_> {
         let parts = Parts {
             name: self.name,
             program: self.program,
+            libraries: self.libraries,
             config,
             labels: &self.labels,
             created: self.created,
@@ -109,11 +114,18 @@ impl Recipe<'_> {
             bail!("the image of {} does not run: {message}", self.name);
         }
         let wanted = format!("{} {}", self.name, self.version);
-        let said = finished.stdout.lines().next().unwrap_or_default().trim();
+        let mut lines = finished.stdout.lines();
+        let said = lines.next().unwrap_or_default().trim();
         ensure!(
             said == wanted,
             "the image of {} answers --version with {said:?} and not with {wanted:?}",
             self.name
+        );
+        ensure!(
+            self.libraries.is_none() || lines.any(|line| line.contains("onnxruntime")),
+            "the program in the image of {} does not load ONNX Runtime: {}",
+            self.name,
+            finished.tail(4)
         );
         Ok(())
     }

@@ -53,6 +53,15 @@ fn instruction(line: usize, text: &str) -> Instruction {
     }
 }
 
+/// The line that puts ONNX Runtime, and what it needs, into an image.
+pub(crate) const LIBRARIES: &str = "libraries/ /";
+
+/// Whether the image of this container file holds ONNX Runtime.
+pub(crate) fn takes_libraries(text: &str) -> bool {
+    let mut all = instructions(text).into_iter();
+    all.any(|one| one.word == "COPY" && one.rest == LIBRARIES)
+}
+
 /// The `config` of the image of the program `name`, with the keys of the OCI
 /// image specification.
 ///
@@ -61,13 +70,14 @@ fn instruction(line: usize, text: &str) -> Instruction {
 /// does not take, with the line.
 pub(crate) fn config(text: &str, name: &str) -> Result<Map<String, Value>> {
     let mut config = Map::new();
-    let (mut scratch, mut copied) = (false, false);
+    let (mut scratch, mut copied, mut libraries) = (false, false, false);
     for one in instructions(text) {
         let Instruction { line, word, rest } = &one;
         let said = || format!("line {line}: {word} {rest}");
         match word.as_str() {
             "FROM" if rest == "scratch" && !scratch => scratch = true,
             "COPY" if *rest == format!("{name} /{name}") && !copied => copied = true,
+            "COPY" if rest == LIBRARIES && !libraries => libraries = true,
             "USER" => set(&mut config, "User", json!(rest)),
             "STOPSIGNAL" => set(&mut config, "StopSignal", json!(rest)),
             "ENTRYPOINT" => set(&mut config, "Entrypoint", words(rest).with_context(said)?),
@@ -87,8 +97,8 @@ pub(crate) fn config(text: &str, name: &str) -> Result<Map<String, Value>> {
                 }
             }
             _ => bail!(
-                "{}: an image here is FROM scratch with COPY {name} /{name}, and takes USER, \
-                 ENTRYPOINT and CMD as JSON lists, EXPOSE, ENV, LABEL and STOPSIGNAL besides",
+                "{}: an image here is FROM scratch with COPY {name} /{name}, and takes \
+                 COPY {LIBRARIES}, USER, ENTRYPOINT and CMD as JSON lists, EXPOSE, ENV, LABEL and STOPSIGNAL besides",
                 said()
             ),
         }

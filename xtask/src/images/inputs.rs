@@ -16,7 +16,7 @@ use crate::cargo::Graph;
 use crate::workspace::{Image, Workspace};
 
 /// Raised when xtask makes images in another way than before.
-const RECIPE: u32 = 2;
+const RECIPE: u32 = 3;
 
 /// The inputs of one image, each with the digest of its content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,8 @@ pub(crate) struct Inputs {
     tools: String,
     /// Version and labels.
     labels: String,
+    /// What the program loads; empty where that is nothing.
+    libraries: String,
 }
 
 /// What all images have in common.
@@ -43,11 +45,17 @@ pub(crate) struct Common<'a> {
 
 impl Inputs {
     /// Reads the inputs of `image`. `seen` are files that the compiler read the
-    /// last time, and folders that a build script asked cargo to watch.
+    /// last time, and folders that a build script asked cargo to watch; `libraries` the
+    /// digest of what the program loads.
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub(crate) fn of(common: &Common<'_>, image: &Image, seen: &[PathBuf]) -> Result<Self> {
+    pub(crate) fn of(
+        common: &Common<'_>,
+        image: &Image,
+        seen: &[PathBuf],
+        libraries: String,
+    ) -> Result<Self> {
         let root = &common.workspace.root;
         let member = common.graph.member(&image.name)?;
         let mut sources = BTreeMap::new();
@@ -88,6 +96,7 @@ impl Inputs {
             container_file: digest(&fs::read(common.workspace.dockerfile(&image.name))?),
             tools: digest(tools.join("\0").as_bytes()),
             labels: digest(labels.join("\0").as_bytes()),
+            libraries,
         })
     }
 
@@ -119,6 +128,11 @@ impl Inputs {
                 "compiler, flags or platform changed",
             ),
             (&self.labels, &before.labels, "version or labels changed"),
+            (
+                &self.libraries,
+                &before.libraries,
+                "ONNX Runtime or the C library changed",
+            ),
         ] {
             if now != before {
                 reasons.push(reason.to_owned());
@@ -130,7 +144,9 @@ impl Inputs {
     /// Whether a build with these inputs and the same program gives the same
     /// image.
     pub(crate) fn same_image(&self, before: &Self) -> bool {
-        self.container_file == before.container_file && self.labels == before.labels
+        self.container_file == before.container_file
+            && self.labels == before.labels
+            && self.libraries == before.libraries
     }
 
     /// The files of the workspace among the inputs.
@@ -223,6 +239,7 @@ mod tests {
             container_file: "1".to_owned(),
             tools: "1".to_owned(),
             labels: "1".to_owned(),
+            libraries: String::new(),
         }
     }
 

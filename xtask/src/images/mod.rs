@@ -8,6 +8,7 @@ mod context;
 mod engine;
 mod explain;
 mod inputs;
+mod libraries;
 mod outcome;
 pub(crate) mod place;
 mod plan;
@@ -30,6 +31,7 @@ use place::PlaceArgs;
 use plan::Job;
 use revision::Revision;
 use settings::Settings;
+pub(crate) use settings::host_platform;
 
 /// Build the images of train, deploy and serve, and push them.
 ///
@@ -56,6 +58,10 @@ pub(crate) struct Args {
     /// Push although files differ from the commit that the images name
     #[arg(long)]
     allow_dirty: bool,
+    /// Leave ONNX Runtime out of the image that holds it: its program then has its
+    /// built-in engine only
+    #[arg(long)]
+    without_onnxruntime: bool,
     #[command(flatten)]
     place: PlaceArgs,
     /// Platform of the images, as linux/arm64; this machine's if not set
@@ -78,7 +84,7 @@ impl Args {
     pub(crate) fn run(self, workspace: &Workspace) -> Result<ExitCode> {
         interrupt::listen()?;
         let images = workspace.select(&self.names)?;
-        let settings = Settings::new(&self, workspace)?;
+        let settings = Settings::new(&self, workspace, &images)?;
         let (mut jobs, mut problems) = plan::plan(&settings, workspace, &images, self.push)?;
         let revision = Revision::of(&workspace.root)?;
         problems.extend(plan::refusals(&jobs));
@@ -147,13 +153,14 @@ pub(crate) fn changed(workspace: &Workspace, place: &PlaceArgs) -> Result<Vec<St
         dry_run: false,
         json: false,
         allow_dirty: true,
+        without_onnxruntime: false,
         place: place.clone(),
         platform: std::env::var("XTASK_PLATFORM").ok(),
         timeout: 600,
         docker: docker.unwrap_or_else(|| "docker".into()),
     };
     let images = workspace.select(&[])?;
-    let settings = Settings::new(&args, workspace)?;
+    let settings = Settings::new(&args, workspace, &images)?;
     let (mut jobs, problems) = plan::plan(&settings, workspace, &images, true)?;
     if !problems.is_empty() {
         bail!(problems.join("\n"));

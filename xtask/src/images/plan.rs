@@ -5,6 +5,7 @@ use std::thread;
 use anyhow::{Result, anyhow};
 
 use super::inputs::{Common, Inputs};
+use super::libraries::Libraries;
 use super::record::Record;
 use super::seal;
 use super::settings::Settings;
@@ -83,7 +84,9 @@ pub(crate) fn plan<'a>(
         };
         let record = Record::read(&settings.scratch(&image.name));
         let seen = record.as_ref().map_or(&[][..], |record| &record.seen);
-        let inputs = Inputs::of(&common, image, seen)?;
+        let libraries = settings.libraries_of(workspace, &image.name);
+        let libraries = libraries.map_or_else(String::new, Libraries::digest);
+        let inputs = Inputs::of(&common, image, seen, libraries)?;
         let id = record.as_ref().map(|record| &record.id);
         let tagged = id.is_some() && held.get(&reference) == id;
         let here = id.is_some_and(|id| held.values().any(|other| other == id));

@@ -31,18 +31,19 @@ pub(crate) fn checksums(root: &Path) -> Result<Checksums> {
 }
 
 /// The bill of the program `root`, made at `created` (RFC 3339), with the
-/// SHA-256 of its binary.
+/// SHA-256 of its binary, and the components of the `libraries` that it loads.
 pub(crate) fn bill(
     graph: &Graph,
     root: &Package,
     checksums: &Checksums,
     created: &str,
     program: &str,
+    libraries: &[Value],
 ) -> Value {
     let closure = graph.closure(root);
     let runtime = graph.runtime(root);
     let others = closure.iter().filter(|package| package.id != root.id);
-    let components: Vec<Value> = others
+    let components = others
         .map(|package| {
             let scope = if runtime.contains(package.id.as_str()) {
                 "required"
@@ -56,16 +57,22 @@ pub(crate) fn bill(
             }
             component
         })
-        .collect();
+        .chain(libraries.iter().cloned())
+        .collect::<Vec<Value>>();
     let mut application = component(root, "application", "required");
     if let Some(object) = application.as_object_mut() {
         object.insert("hashes".to_owned(), hashes(program));
     }
+    let references = libraries.iter();
+    let references = references.filter_map(|one| one.get("bom-ref")?.as_str());
     let dependencies = closure.iter().map(|package| {
         let on = package.dependencies.iter();
         let mut on: Vec<String> = on
             .filter_map(|one| Some(purl(graph.get(&one.id)?)))
             .collect();
+        if package.id == root.id {
+            on.extend(references.clone().map(str::to_owned));
+        }
         on.sort_unstable();
         on.dedup();
         json!({"ref": purl(package), "dependsOn": on})

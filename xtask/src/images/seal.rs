@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::context::{self, Entry};
+use super::libraries::Libraries;
 
 /// Key and value of a label.
 pub(crate) type Label = (String, String);
@@ -20,6 +21,8 @@ pub(crate) struct Parts<'a> {
     /// Name of the program, which lies in the root.
     pub(crate) name: &'a str,
     pub(crate) program: &'a [u8],
+    /// What it loads, if anything.
+    pub(crate) libraries: Option<&'a Libraries>,
     /// What the container file says.
     pub(crate) config: Map<String, Value>,
     pub(crate) labels: &'a [Label],
@@ -104,7 +107,9 @@ pub(crate) fn seal(parts: Parts<'_>, to: impl Write) -> Result<Sealed> {
         mode: 0o755,
         bytes: parts.program,
     };
-    context::write(&mut layer, vec![program])?;
+    let libraries = parts.libraries.into_iter().flat_map(Libraries::entries);
+    let entries = std::iter::once(program).chain(libraries);
+    context::write_layer(&mut layer, entries.collect())?;
     let layer_digest = hex(&Sha256::digest(&layer));
     let configuration = configuration(parts, &layer_digest);
     let config = configuration.to_string();
@@ -186,6 +191,7 @@ mod tests {
         let parts = Parts {
             name: "serve",
             program,
+            libraries: None,
             config,
             labels: &[
                 ("version".to_owned(), "0.0.1".to_owned()),

@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
 use super::Args;
 use super::engine::Engine;
+use super::libraries::Libraries;
 use super::place::Place;
 use crate::cargo::Graph;
-use crate::programs;
-use crate::workspace::Workspace;
+use crate::workspace::{Image, Workspace};
+use crate::{onnxruntime, programs};
 
 /// Checked before anything is done.
 pub(crate) struct Settings {
@@ -25,6 +26,9 @@ pub(crate) struct Settings {
     /// Everything xtask keeps, within cargo's target folder.
     pub(crate) folder: PathBuf,
     pub(crate) limit: Duration,
+    /// What an image holds that loads ONNX Runtime. None where no image does, and in a
+    /// dry run before it is here.
+    libraries: Option<Libraries>,
     /// Where a dry run writes its logs, so that it leaves nothing.
     #[expect(dead_code, reason = "removes the folder in the end")]
     dry: Option<TempDir>,
@@ -44,7 +48,7 @@ impl Settings {
     ///
     /// # Errors
     /// When a setting is wrong; nothing has been done then.
-    pub(crate) fn new(args: &Args, workspace: &Workspace) -> Result<Self> {
+    pub(crate) fn new(args: &Args, workspace: &Workspace, images: &[&Image]) -> Result<Self> {
         let place = args.place.resolve(workspace)?;
         let given = args
             .platform
@@ -53,6 +57,13 @@ impl Settings {
         let (platform, target) = match given.or(workspace.platform.as_ref()) {
             Some(platform) => (platform.clone(), target(platform)?),
             None => of_this_machine()?,
+        };
+        let mut takers = images
+            .iter()
+            .filter(|image| !args.without_onnxruntime && workspace.takes_libraries(&image.name));
+        let libraries = match takers.next() {
+            Some(image) => libraries(args, workspace, image, &platform)?,
+            None => None,
         };
         let graph = Graph::read(&workspace.root, &target)?;
         let folder = graph.target_folder.join("xtask");
@@ -71,8 +82,15 @@ impl Settings {
             engine,
             folder,
             limit,
+            libraries,
             dry,
         })
+    }
+
+    /// What the image `name` holds besides its program.
+    pub(crate) fn libraries_of(&self, workspace: &Workspace, name: &str) -> Option<&Libraries> {
+        let libraries = self.libraries.as_ref();
+        libraries.filter(|_| workspace.takes_libraries(name))
     }
 
     /// Where the record and the work of one image lie.
@@ -80,6 +98,48 @@ impl Settings {
         let platform = self.platform.replace('/', "-");
         self.folder.join("images").join(platform).join(name)
     }
+}
+
+/// ONNX Runtime, got if it is not here yet, with the C library of this machine.
+fn libraries(
+    args: &Args,
+    workspace: &Workspace,
+    image: &Image,
+    platform: &str,
+) -> Result<Option<Libraries>> {
+    let root = &workspace.root;
+    let gather = || -> Result<Option<Libraries>> {
+        let here = host_platform()?;
+        ensure!(
+            platform == here,
+            "the C library that goes with it is that of this machine, which is {here}"
+        );
+        let folder = match args.dry_run {
+            true => onnxruntime::kept(root, platform)?,
+            false => Some(onnxruntime::ensure(
+                root,
+                platform,
+                None,
+                onnxruntime::PYTHON,
+            )?),
+        };
+        folder.map(|folder| Libraries::gather(&folder)).transpose()
+    };
+    let name = &image.name;
+    gather().with_context(|| {
+        format!(
+            "the image of {name} for {platform} holds ONNX Runtime; --without-onnxruntime builds \
+             it without, and {name} then has its built-in engine only"
+        )
+    })
+}
+
+/// This machine, as docker says it.
+///
+/// # Errors
+/// When it is no Linux, or docker's name for its processor is not known.
+pub(crate) fn host_platform() -> Result<String> {
+    Ok(of_this_machine()?.0)
 }
 
 fn target(platform: &str) -> Result<String> {

@@ -10,9 +10,10 @@ use super::docker;
 use super::process::Start;
 use super::tree;
 use crate::descriptor::Transform;
-use crate::programs;
+use crate::images::host_platform;
 use crate::secrets::Mount;
 use crate::workspace::Workspace;
+use crate::{onnxruntime, programs};
 
 /// How programs are started.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(super) enum Launcher {
         folder: PathBuf,
         /// Their names.
         names: Vec<String>,
+        /// The library of ONNX Runtime, if it is here.
+        library: Option<PathBuf>,
     },
     /// The images, in containers.
     Docker,
@@ -60,7 +63,17 @@ impl Launcher {
         Ok(Self::Processes {
             folder: programs::build(workspace, &names)?,
             names: names.into_iter().map(str::to_owned).collect(),
+            library: onnxruntime::kept(&workspace.root, &host_platform()?)?
+                .map(|folder| folder.join(onnxruntime::LIBRARY)),
         })
+    }
+
+    /// The library of ONNX Runtime that processes may load.
+    pub(super) fn library(&self) -> Option<&Path> {
+        match self {
+            Self::Processes { library, .. } => library.as_deref(),
+            Self::Docker => None,
+        }
     }
 
     /// What tells one build of a program from another.
@@ -82,7 +95,7 @@ impl Launcher {
     ///
     /// When the image is none of the workspace's.
     pub(super) fn binary(&self, image: &str) -> Result<PathBuf> {
-        let Self::Processes { folder, names } = self else {
+        let Self::Processes { folder, names, .. } = self else {
             bail!("{image} is run in a container");
         };
         let name = program_of(image);
@@ -188,6 +201,7 @@ mod tests {
         let launcher = Launcher::Processes {
             folder: "/x".into(),
             names: vec!["train".to_owned()],
+            library: None,
         };
         let check = |image: &str, program: &str| {
             let transform = serde_json::json!({"image": image, "cmd": [program]});

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::http::{HeaderValue, Uri};
+use axum::http::{HeaderMap, HeaderValue, Uri};
 use clap::ValueEnum;
 use monitor::Drift;
 use prometheus::IntCounter;
@@ -62,9 +62,10 @@ pub(crate) struct Events {
 }
 
 /// What there is to tell.
-#[derive(Debug)]
 enum Told {
     Exchange(Box<Exchange>),
+    /// One of so many bytes whose bodies are still to be made; `None` if they cannot.
+    Call(usize, Box<dyn FnOnce() -> Option<Exchange> + Send>),
     Drift(String, Box<Drift>),
     /// There is no more; who waits for the end is told of it.
     End(oneshot::Sender<()>),
@@ -92,6 +93,13 @@ pub(crate) struct Payload {
     pub(crate) bytes: Bytes,
 }
 
+/// Whether the client wishes that nobody is told.
+pub(crate) fn is_skipped(headers: &HeaderMap) -> bool {
+    let wish = headers.get("seldon-skip-logging");
+    let wish = wish.and_then(|value| value.to_str().ok());
+    wish.is_some_and(|wish| ["true", "on", "1"].contains(&wish.to_ascii_lowercase().as_str()))
+}
+
 impl Exchange {
     fn len(&self) -> usize {
         let response = self.response.as_ref();
@@ -111,10 +119,21 @@ impl Events {
 
     /// Tells of a request and its answer, if there is room.
     pub(crate) fn exchanged(&self, exchange: Exchange) {
-        let size = exchange.len();
-        if self.held.fetch_add(size, Ordering::Relaxed) + size > HELD
-            || !self.tell(Told::Exchange(Box::new(exchange)))
-        {
+        self.hold(exchange.len(), Told::Exchange(Box::new(exchange)));
+    }
+
+    /// Tells of a call of `size` bytes, if there is room; the exchange is made when its
+    /// turn comes, off the path of requests.
+    pub(crate) fn called(
+        &self,
+        size: usize,
+        exchange: impl FnOnce() -> Option<Exchange> + Send + 'static,
+    ) {
+        self.hold(size, Told::Call(size, Box::new(exchange)));
+    }
+
+    fn hold(&self, size: usize, told: Told) {
+        if self.held.fetch_add(size, Ordering::Relaxed) + size > HELD || !self.tell(told) {
             self.held.fetch_sub(size, Ordering::Relaxed);
             self.lost.inc();
         }

@@ -14,11 +14,12 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use prometheus::IntCounter;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::event::{Event, Place};
-use super::{Payloads, Sink, Told};
+use super::{Exchange, Payloads, Sink, Told};
 
 /// Events that are on their way at a time.
 const AT_ONCE: u32 = 16;
@@ -66,8 +67,13 @@ impl Sender {
             match told {
                 Told::Exchange(exchange) => {
                     let size = exchange.len();
-                    for event in self.post.place.of_exchange(*exchange, self.payloads) {
-                        self.send(event).await;
+                    self.exchange(*exchange).await;
+                    self.held.fetch_sub(size, Ordering::Relaxed);
+                }
+                Told::Call(size, exchange) => {
+                    match spawn_blocking(exchange).await {
+                        Ok(Some(exchange)) => self.exchange(exchange).await,
+                        Ok(None) | Err(_) => self.lost.inc(),
                     }
                     self.held.fetch_sub(size, Ordering::Relaxed);
                 }
@@ -85,6 +91,12 @@ impl Sender {
         if let Some(reply) = reply {
             // Nobody waits any more.
             let _gone = reply.send(());
+        }
+    }
+
+    async fn exchange(&self, exchange: Exchange) {
+        for event in self.post.place.of_exchange(exchange, self.payloads) {
+            self.send(event).await;
         }
     }
 

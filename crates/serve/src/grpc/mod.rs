@@ -3,6 +3,8 @@
 mod layer;
 mod listener;
 mod status;
+mod tell;
 
 pub(crate) use listener::{Limits, listen};
 pub(crate) use status::status;
+pub(crate) use tell::Call;

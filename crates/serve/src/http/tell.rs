@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::{call, take_apart};
-use crate::events::{Events, Exchange, Payload};
+use crate::events::{Events, Exchange, Payload, is_skipped};
 use crate::seldon::{PUID, new_puid};
 
 /// A copy of the body that a handler has read.
@@ -64,13 +64,6 @@ pub(super) async fn tell(
         }),
     });
     Response::from_parts(parts, answer.into())
-}
-
-/// Whether the client wishes that nobody is told.
-fn is_skipped(headers: &HeaderMap) -> bool {
-    let wish = headers.get("seldon-skip-logging");
-    let wish = wish.and_then(|value| value.to_str().ok());
-    wish.is_some_and(|wish| ["true", "on", "1"].contains(&wish.to_ascii_lowercase().as_str()))
 }
 
 fn content_type(headers: &HeaderMap) -> HeaderValue {

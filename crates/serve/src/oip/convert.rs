@@ -24,20 +24,16 @@ pub(super) fn request(message: &pb::ModelInferRequest) -> Result<InferRequest<'_
             "raw_input_contents has {found} tensors, inputs has {wanted}"
         )));
     }
-    let inputs = message.inputs.iter().enumerate().map(|(index, tensor)| {
-        let mut input = named(tensor)?;
-        match (raw.get(index), &tensor.contents) {
-            (Some(_), Some(_)) => {
-                let name = &tensor.name;
-                return Err(bad(format!(
-                    "input {name:?} has contents beside raw_input_contents, send one of them"
-                )));
-            }
-            (Some(bytes), None) => input.fill(bytes)?,
-            (None, Some(contents)) => input.set(listed(&tensor.datatype, contents)),
-            (None, None) => input.set(Vec::new()),
-        }
-        Ok(Object(input))
+    let inputs = message.inputs.iter().enumerate().map(|(index, input)| {
+        let InferInputTensor {
+            name,
+            datatype,
+            shape,
+            contents,
+            ..
+        } = input;
+        let bytes = raw.get(index).map(|bytes| &bytes[..]);
+        tensor(name, datatype, shape, contents.as_ref(), bytes).map(Object)
     });
     let wanted = message.outputs.iter().map(|output| {
         Object(RequestedOutput {
@@ -50,21 +46,34 @@ pub(super) fn request(message: &pb::ModelInferRequest) -> Result<InferRequest<'_
     Ok(InferRequest::new(id, inputs, Some(wanted.collect())))
 }
 
-fn named(tensor: &InferInputTensor) -> Result<Input<'_>, Problem> {
+/// The tensor whose elements are in a list, or raw.
+pub(super) fn tensor<'a>(
+    name: &str,
+    datatype: &str,
+    shape: &[i64],
+    contents: Option<&'a pb::InferTensorContents>,
+    raw: Option<&'a [u8]>,
+) -> Result<Input<'a>, Problem> {
     let size = |size: &i64| {
         usize::try_from(*size).map_err(|_| {
-            let (name, shape) = (&tensor.name, &tensor.shape);
             bad(format!(
                 "input {name:?}: the shape {shape:?} has a negative size"
             ))
         })
     };
-    let shape = tensor.shape.iter().map(size).collect::<Result<_, _>>()?;
-    Ok(Input::new(
-        tensor.name.clone(),
-        tensor.datatype.clone(),
-        shape,
-    ))
+    let sizes = shape.iter().map(size).collect::<Result<_, _>>()?;
+    let mut input = Input::new(name.to_owned(), datatype.to_owned(), sizes);
+    match (raw, contents) {
+        (Some(_), Some(_)) => {
+            return Err(bad(format!(
+                "input {name:?} has contents beside raw_input_contents, send one of them"
+            )));
+        }
+        (Some(bytes), None) => input.fill(bytes)?,
+        (None, Some(contents)) => input.set(listed(datatype, contents)),
+        (None, None) => input.set(Vec::new()),
+    }
+    Ok(input)
 }
 
 /// The elements in the list of the datatype; those in another are not looked at,

@@ -117,19 +117,21 @@ struct InferReply<'a> {
     outputs: Vec<TensorReply<'a>>,
 }
 
+/// A tensor as JSON.
 #[derive(Serialize)]
-struct TensorReply<'a> {
-    name: &'a str,
-    shape: &'a [usize],
-    datatype: String,
+pub(super) struct TensorReply<'a> {
+    pub(super) name: &'a str,
+    pub(super) shape: &'a [usize],
+    pub(super) datatype: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    parameters: Option<Size>,
+    pub(super) parameters: Option<Size>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<Listed<'a>>,
+    pub(super) data: Option<Listed<'a>>,
 }
 
+/// That the data follow as bytes.
 #[derive(Serialize)]
-struct Size {
+pub(super) struct Size {
     binary_data_size: usize,
 }
 

@@ -15,6 +15,7 @@ mod reply;
 mod request;
 mod routes;
 mod rpc;
+mod told;
 
 pub(crate) use metadata::Signature;
 pub(crate) use routes::{problem, router};

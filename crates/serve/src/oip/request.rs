@@ -104,6 +104,16 @@ impl<'a> Input<'a> {
         self.data = Some(Nested { shape, values });
     }
 
+    /// Puts another element in the place of each.
+    pub(super) fn replace(&mut self, with: impl FnMut(Scalar<'a>) -> Scalar<'a>) {
+        if let Some(data) = &mut self.data {
+            data.values = std::mem::take(&mut data.values)
+                .into_iter()
+                .map(with)
+                .collect();
+        }
+    }
+
     /// Takes the elements from raw bytes, which must fill the shape.
     pub(super) fn fill(&mut self, bytes: &'a [u8]) -> Result<(), Problem> {
         let bad = |text: String| Problem::BadData(format!("input {:?}: {text}", self.name));

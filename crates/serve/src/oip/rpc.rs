@@ -6,10 +6,10 @@ use prost::Message;
 use tonic::codec::CompressionEncoding;
 use tonic::{Request, Response, Status, async_trait};
 
-use super::convert;
 use super::routes::EXTENSIONS;
+use super::{convert, told};
 use crate::app::App;
-use crate::grpc::status;
+use crate::grpc::{Call, status};
 use crate::models::Unit;
 use crate::predict::Step;
 use crate::problem::Problem;
@@ -42,6 +42,19 @@ pub(super) fn read(
 }
 
 struct Door(Arc<App>);
+
+impl Door {
+    async fn infer(
+        &self,
+        message: pb::ModelInferRequest,
+    ) -> Result<pb::ModelInferResponse, Problem> {
+        let version = Some(message.model_version.as_str());
+        let unit = self.0.models.find(&message.model_name, version)?;
+        let size = message.encoded_len();
+        let answer = self.0.compute(unit, size, move |unit| read(unit, &message));
+        answer.await
+    }
+}
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -101,13 +114,19 @@ impl GrpcInferenceService for Door {
         &self,
         request: Request<pb::ModelInferRequest>,
     ) -> Answer<pb::ModelInferResponse> {
+        let call = Call::of(self.0.events.as_ref(), request.metadata());
         let message = request.into_inner();
-        let version = Some(message.model_version.as_str());
-        let unit = self.0.models.find(&message.model_name, version);
-        let unit = unit.map_err(|e| status(&e))?;
-        let size = message.encoded_len();
-        let answer = self.0.compute(unit, size, move |unit| read(unit, &message));
-        answer.await.map(Response::new).map_err(|e| status(&e))
+        let asked = call.is_some().then(|| message.clone());
+        let answer = self.infer(message).await;
+        if let (Some(call), Some(asked)) = (call, asked) {
+            let answered = answer.as_ref().ok().cloned();
+            let size = asked.encoded_len() + answered.as_ref().map_or(0, Message::encoded_len);
+            call.tell("v2", false, size, move || {
+                let answered = answered.as_ref().map(told::response);
+                (told::request(&asked), answered)
+            });
+        }
+        answer.map(Response::new).map_err(|e| status(&e))
     }
 
     async fn repository_index(

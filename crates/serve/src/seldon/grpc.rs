@@ -12,7 +12,7 @@ use super::call::{Method, Responded, respond};
 use super::reply::Node;
 use super::{convert, feedback, protojson};
 use crate::app::App;
-use crate::grpc::status;
+use crate::grpc::{Call, status};
 use crate::models::Unit;
 use crate::problem::Problem;
 use crate::proto::seldon::protos::combiner_server::{Combiner, CombinerServer};
@@ -114,6 +114,29 @@ pub(super) fn read(
     respond(unit, node, method, messages?, convert::reply)
 }
 
+/// Tells of a `call` that asked a message with this name, and whether it is feedback.
+fn tell<M: prost::Message + 'static>(
+    call: Option<Call>,
+    asked: Option<M>,
+    reply: &Reply,
+    (name, is_feedback): (&'static str, bool),
+) {
+    let (Some(call), Some(asked)) = (call, asked) else {
+        return;
+    };
+    let answered = reply.as_ref().ok().map(|reply| reply.get_ref().clone());
+    let size = asked.encoded_len() + answered.as_ref().map_or(0, SeldonMessage::encoded_len);
+    call.tell("seldon", is_feedback, size, move || {
+        let answered = answered.map(|answered| json("seldon.protos.SeldonMessage", &answered));
+        (json(name, &asked), answered)
+    });
+}
+
+fn json(name: &str, message: &impl prost::Message) -> Result<Vec<u8>, Problem> {
+    let json = protojson::write(name, message).map_err(Problem::Internal)?;
+    serde_json::to_vec(&json).map_err(|error| Problem::Internal(error.to_string()))
+}
+
 #[tonic::async_trait]
 impl Model for Door {
     async fn predict(&self, request: Request<SeldonMessage>) -> Reply {
@@ -133,14 +156,21 @@ impl Model for Door {
 impl Seldon for Door {
     async fn predict(&self, request: Request<SeldonMessage>) -> Reply {
         let start = Instant::now();
-        let reply = self.call(Method::Predict, vec![request.into_inner()]).await;
+        let call = Call::of(self.0.events.as_ref(), request.metadata());
+        let message = request.into_inner();
+        let asked = call.is_some().then(|| message.clone());
+        let reply = self.call(Method::Predict, vec![message]).await;
         self.served("predictions", start, &reply);
+        tell(call, asked, &reply, ("seldon.protos.SeldonMessage", false));
         reply
     }
 
     async fn send_feedback(&self, request: Request<Feedback>) -> Reply {
         let start = Instant::now();
+        let call = Call::of(self.0.events.as_ref(), request.metadata());
+        let asked = call.is_some().then(|| request.get_ref().clone());
         let reply = self.feedback(request);
+        tell(call, asked, &reply, ("seldon.protos.Feedback", true));
         self.served("feedback", start, &reply);
         reply
     }

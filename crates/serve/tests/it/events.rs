@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::support::grpc::Caller;
 use crate::support::package::{self, flower};
+use crate::support::proto::inference as pb;
+use crate::support::proto::seldon::protos as seldon;
 use crate::support::server::{Server, command};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -153,6 +156,110 @@ fn payloads_and_outliers_of_clients_requests() {
     let feedback = json!({"request": asked, "reward": 1.0});
     server.post("/api/v1.0/feedback", &feedback.to_string());
     assert_eq!(sink.next().headers["ce-type"], "io.seldon.serving.feedback");
+}
+
+/// A row, as the Open Inference Protocol asks it over gRPC.
+fn columns(values: [f32; 4], raw: bool) -> pb::ModelInferRequest {
+    let bytes: Vec<u8> = values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
+    let contents = pb::InferTensorContents {
+        fp32_contents: values.into(),
+        ..Default::default()
+    };
+    pb::ModelInferRequest {
+        model_name: "iris".to_owned(),
+        id: "7".to_owned(),
+        inputs: vec![pb::model_infer_request::InferInputTensor {
+            name: "columns".to_owned(),
+            datatype: "FP32".to_owned(),
+            shape: vec![1, 4],
+            contents: (!raw).then_some(contents),
+            ..Default::default()
+        }],
+        raw_input_contents: raw.then(|| bytes.into()).into_iter().collect(),
+        ..Default::default()
+    }
+}
+
+#[test]
+fn calls_are_told_in_the_json_of_their_protocol() {
+    let sink = Sink::open();
+    let server = sink.server(&package::watched(), &["--log-payloads", "all"]);
+    let caller = Caller::new(&server.grpc);
+    let row = [5.0, 3.0, 30.0, 1.0];
+    let asked = json!({"id": "7", "inputs": [
+        {"name": "columns", "shape": [1, 4], "datatype": "FP32", "data": row}
+    ]});
+    let rest = server
+        .post("/v2/models/iris/infer", &asked.to_string())
+        .json();
+    assert_eq!(sink.several(3).len(), 3);
+    for raw in [false, true] {
+        let mut request = tonic::Request::new(columns(row, raw));
+        let id = "call-1".parse().unwrap();
+        request.metadata_mut().insert("seldon-puid", id);
+        caller.wait(caller.oip().model_infer(request)).unwrap();
+        let [outlier, request, response] = &sink.several(3)[..] else {
+            panic!();
+        };
+        for event in [outlier, request, response] {
+            assert_eq!(event.headers["ce-requestid"], "call-1");
+            assert_eq!(event.headers["ce-protocol"], "v2");
+            assert_eq!(event.headers["content-type"], "application/json");
+        }
+        assert_eq!((&request.body, &response.body), (&asked, &rest));
+        assert_eq!(outlier.body["data"]["is_outlier"], json!([1]));
+    }
+}
+
+#[test]
+fn calls_of_seldon_clients_are_told_and_those_of_the_orchestrator_are_not() {
+    let sink = Sink::open();
+    let server = sink.server(&package::watched(), &["--log-payloads", "all"]);
+    let caller = Caller::new(&server.grpc);
+    let tensor = seldon::default_data::DataOneof::Tensor(seldon::Tensor {
+        shape: vec![1, 4],
+        values: vec![5.0, 3.0, 30.0, 1.0],
+    });
+    let message = seldon::SeldonMessage {
+        data_oneof: Some(seldon::seldon_message::DataOneof::Data(
+            seldon::DefaultData {
+                names: Vec::new(),
+                data_oneof: Some(tensor),
+            },
+        )),
+        ..Default::default()
+    };
+    let mut orchestrator = seldon::model_client::ModelClient::new(caller.channel.clone());
+    caller.wait(orchestrator.predict(message.clone())).unwrap();
+    let mut client = seldon::seldon_client::SeldonClient::new(caller.channel.clone());
+    let mut skipped = tonic::Request::new(message.clone());
+    skipped
+        .metadata_mut()
+        .insert("seldon-skip-logging", "1".parse().unwrap());
+    caller.wait(client.predict(skipped)).unwrap();
+    caller.wait(client.predict(message.clone())).unwrap();
+    let [outlier, request, response] = &sink.several(3)[..] else {
+        panic!();
+    };
+    assert_eq!(
+        request.body["data"]["tensor"]["values"],
+        json!([5.0, 3.0, 30.0, 1.0])
+    );
+    assert_eq!(response.body["data"]["names"][0], "setosa");
+    assert_eq!(response.body["meta"]["tags"]["is_outlier"], true);
+    assert_eq!(outlier.body["data"]["is_outlier"], json!([1]));
+    let feedback = seldon::Feedback {
+        request: Some(message),
+        reward: 0.5,
+        ..Default::default()
+    };
+    caller.wait(client.send_feedback(feedback)).unwrap();
+    let event = sink.next();
+    assert_eq!(event.headers["ce-type"], "io.seldon.serving.feedback");
+    assert_eq!(event.body["reward"], 0.5);
 }
 
 #[test]

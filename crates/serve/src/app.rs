@@ -14,6 +14,7 @@ use crate::models::{Models, Unit};
 use crate::predict::{Answered, Pool, Step, at_once};
 use crate::problem::Problem;
 use crate::seldon;
+use crate::trace::{self, Tracing};
 
 /// The state of the server.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(crate) struct App {
     pub(crate) models: Models,
     /// Who is told of requests, if anybody.
     pub(crate) events: Option<Events>,
+    /// Who is told where their time goes, if anybody.
+    pub(crate) tracing: Option<Tracing>,
     pool: Pool,
     draining: AtomicBool,
     changed: watch::Sender<()>,
@@ -51,6 +54,7 @@ impl App {
         pool: Pool,
         models: Models,
         events: Option<Events>,
+        tracing: Option<Tracing>,
     ) -> Self {
         Self {
             node: Arc::new(node),
@@ -58,6 +62,7 @@ impl App {
             metrics,
             models,
             events,
+            tracing,
             pool,
             draining: AtomicBool::new(false),
             changed: watch::Sender::new(()),
@@ -184,8 +189,7 @@ impl App {
             run,
         } = answered?;
         if let Some(run) = run {
-            let (wait, requests) = (run.start - since, run.requests);
-            tracing::debug!(model = unit.name(), ?wait, run = ?run.time, requests, "predicted");
+            trace::ran(&unit, since, run);
         }
         if let Some(time) = time {
             unit.cost().add(size, time);

@@ -29,3 +29,4 @@ mod proto;
 mod registry;
 pub mod run;
 mod seldon;
+mod trace;

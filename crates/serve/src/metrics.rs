@@ -44,6 +44,7 @@ pub(crate) struct Metrics {
     monitor: MonitorSeries,
     joins: JoinSeries,
     lost: IntCounter,
+    lost_spans: IntCounter,
 }
 
 impl Metrics {
@@ -91,8 +92,14 @@ impl Metrics {
         registry.register(Box::new(model.clone()))?;
         let lost = IntCounter::new("serve_events_lost_total", "Events that could not be told")?;
         registry.register(Box::new(lost.clone()))?;
+        let lost_spans = IntCounter::new(
+            "serve_spans_lost_total",
+            "Spans that the collector did not take",
+        )?;
+        registry.register(Box::new(lost_spans.clone()))?;
         Ok(Self {
             lost,
+            lost_spans,
             monitor: MonitorSeries::register(&registry)?,
             joins: JoinSeries::register(&registry)?,
             registry,
@@ -111,6 +118,11 @@ impl Metrics {
     /// Where lost events are counted.
     pub(crate) fn lost(&self) -> IntCounter {
         self.lost.clone()
+    }
+
+    /// Where lost spans are counted.
+    pub(crate) fn lost_spans(&self) -> IntCounter {
+        self.lost_spans.clone()
     }
 
     /// Where monitors count.

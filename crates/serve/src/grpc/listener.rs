@@ -19,6 +19,7 @@ use super::layer::{Around, observe};
 use crate::app::App;
 use crate::door::{Door, Guest};
 use crate::lanes::Lanes;
+use crate::trace::trace;
 use crate::{oip, proto, seldon};
 
 /// Streams that one connection may have open: more calls wait at the client.
@@ -128,8 +129,12 @@ fn routes(app: &Arc<App>, limits: Limits) -> Result<Routes> {
         app: Arc::clone(app),
         longest: limits.call,
     };
-    let router = services.into_axum_router();
-    Ok(router.layer(from_fn_with_state(around, observe)).into())
+    let mut router = services.into_axum_router();
+    router = router.layer(from_fn_with_state(around, observe));
+    if let Some(tracing) = app.tracing.clone() {
+        router = router.layer(from_fn_with_state(tracing, trace));
+    }
+    Ok(router.into())
 }
 
 /// Tells the health service whether new requests should be sent here, which is

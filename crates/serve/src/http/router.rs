@@ -14,6 +14,7 @@ use axum::routing::get;
 use super::{call, layers, tell};
 use crate::app::App;
 use crate::problem::Problem;
+use crate::trace::trace;
 use crate::{oip, page, seldon};
 
 /// Where metrics are found besides the configured endpoint: the defaults of the
@@ -43,10 +44,14 @@ pub(crate) fn router(app: &Arc<App>, longest: Option<Duration>, with_page: bool)
     if let Some(events) = app.events.clone() {
         around = around.layer(from_fn_with_state(events, tell::tell));
     }
-    around
+    around = around
         .layer(from_fn_with_state(Arc::clone(app), layers::compress))
         .layer(from_fn(layers::allow_origins))
-        .layer(from_fn_with_state(Arc::clone(app), layers::observe))
+        .layer(from_fn_with_state(Arc::clone(app), layers::observe));
+    match app.tracing.clone() {
+        Some(tracing) => around.layer(from_fn_with_state(tracing, trace)),
+        None => around,
+    }
 }
 
 /// The paths of the metrics port; `endpoint` is one more.

@@ -14,7 +14,7 @@ mod queue;
 mod takes;
 
 pub(crate) use about::About;
-pub(crate) use asked::{Answered, Step, at_once};
+pub(crate) use asked::{Answered, Run, Step, at_once};
 pub(crate) use engines::{Choice, Engines};
 pub(crate) use features::{BadRow, Features, Picture, encode};
 pub(crate) use joining::Batching;

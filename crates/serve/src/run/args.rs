@@ -134,6 +134,13 @@ pub(super) struct Args {
         ignore_case = true
     )]
     pub(super) log_payloads: Payloads,
+    /// The http URL of a collector of OpenTelemetry, which gets a span for each request
+    /// to a model (OTLP over HTTP, mostly at port 4318).
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub(super) otlp_endpoint: Option<String>,
+    /// Used instead of it where it is given: the whole URL that spans are posted to.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", hide = true)]
+    pub(super) otlp_traces_endpoint: Option<String>,
     /// Where a --model that starts with /pfs/ lies.
     #[arg(long, env = "PFS_ROOT", value_name = "DIR", default_value = "/pfs")]
     pub(super) pfs: PathBuf,

@@ -26,6 +26,7 @@ use crate::models::{Cost, Echo, Models};
 use crate::monitor::Watch;
 use crate::predict::{Batching, Conditions, Engines, Pool};
 use crate::seldon::Metadata;
+use crate::trace::Tracing;
 
 /// How long requests in flight may take after the port is closed: with the
 /// default drain delay, less than the 20 seconds that Seldon gives a pod.
@@ -131,6 +132,9 @@ async fn serve(settings: Settings) -> Result<()> {
     if let Some(events) = &app.events {
         events.end().await;
     }
+    if let Some(tracing) = &app.tracing {
+        tracing.end().await;
+    }
     tracing::info!("stopped");
     Ok(())
 }
@@ -191,7 +195,17 @@ async fn prepare(
     let events = settings
         .sink
         .map(|sink| Events::start(sink, counters.lost()));
-    let app = App::new(settings.node, bounds, counters, pool, models, events);
+    let start = |collector| Tracing::start(collector, counters.lost_spans());
+    let tracing = settings.collector.map(start).transpose()?;
+    let app = App::new(
+        settings.node,
+        bounds,
+        counters,
+        pool,
+        models,
+        events,
+        tracing,
+    );
     let app = Arc::new(app);
     let endpoint = http::metrics_router(&app, &settings.metrics_endpoint);
     // Who looks at the metrics is let in when clients have taken all other seats.

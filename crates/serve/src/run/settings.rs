@@ -17,6 +17,7 @@ use crate::events::{Payloads, Place, Sink};
 use crate::grpc;
 use crate::predict::Choice;
 use crate::seldon::{Node, Overrides};
+use crate::trace::Collector;
 
 /// What stands in a metric's label whose variable is unset, in the words of the
 /// Python wrapper.
@@ -48,6 +49,8 @@ pub(super) struct Settings {
     pub(super) drift_level: f64,
     /// Who is told of requests, if anybody.
     pub(super) sink: Option<Sink>,
+    /// Who is told where the time of requests goes, if anybody.
+    pub(super) collector: Option<Collector>,
     pub(super) http: SocketAddr,
     /// `None` when gRPC is turned off.
     pub(super) grpc: Option<SocketAddr>,
@@ -132,6 +135,7 @@ impl Settings {
             detect_batch_size: args.detect_batch_size,
             drift_level: args.drift_level,
             sink: sink(&args, http)?,
+            collector: collector(&args)?,
             http: (args.host, http).into(),
             grpc: grpc.map(|port| (args.host, port).into()),
             metrics: (args.host, metrics).into(),
@@ -189,6 +193,19 @@ fn batching(args: &Args, parameters: &Parameters) -> Result<(usize, Duration)> {
 /// A time that was given in seconds.
 fn seconds(flag: &str, given: f64) -> Result<Duration> {
     Duration::try_from_secs_f64(given).with_context(|| format!("{flag} is {given}"))
+}
+
+/// Where spans go.
+fn collector(args: &Args) -> Result<Option<Collector>> {
+    let of = |value: &Option<String>| set(value.clone());
+    let names = [&args.deployment_id, &args.unit_id];
+    let service = names.into_iter().find_map(of);
+    let service = service.unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned());
+    Collector::check(
+        of(&args.otlp_traces_endpoint),
+        of(&args.otlp_endpoint),
+        &service,
+    )
 }
 
 /// Where events go.

@@ -32,4 +32,5 @@ mod seldon;
 mod seldon_grpc;
 mod settings;
 mod support;
+mod tracing;
 mod vectors;

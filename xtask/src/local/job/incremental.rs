@@ -47,6 +47,7 @@ impl Lab {
             launcher: Launcher::Processes {
                 folder: folder.path().to_owned(),
                 names: vec!["tool".to_owned()],
+                library: None,
             },
             folder,
         }

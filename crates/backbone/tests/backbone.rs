@@ -119,7 +119,7 @@ fn what_is_wrong_with_a_backbone_is_said() {
         format!("{error:#}")
     };
     assert!(refused(|d| d["format"] = json!("x")).contains("has format \"x\""));
-    assert!(refused(|d| d["format_version"] = json!(2)).contains("reads up to 1"));
+    assert!(refused(|d| d["format_version"] = json!(3)).contains("reads up to 2"));
     assert!(refused(|d| d["output"]["shape"] = json!([-1, -1])).contains("[-1, N]"));
     assert!(refused(|d| d["inputs"] = json!([])).contains("names 0 inputs"));
     assert!(refused(|d| d["preprocessing"]["crop"] = json!(2)).contains("crop"));

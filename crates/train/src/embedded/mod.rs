@@ -176,7 +176,13 @@ pub(crate) fn train<'a>(
     let held_out = Rows::new(&vectors, &split.held_out);
     let outputs = held_out.probabilities(&chosen.layers).mapv(|p| p as f32);
     let graph = joined::join(&backbone, &chosen.layers)?;
-    let difference = joined::compare(&graph, &backbone, &examples, &split, &outputs)?;
+    let difference = joined::compare(
+        &graph,
+        &backbone,
+        &examples,
+        &split,
+        (&chosen.layers, &outputs),
+    )?;
     step(format_args!(
         "checked the graph: it differs from the model by at most {difference:.1e}"
     ));

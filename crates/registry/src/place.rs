@@ -61,8 +61,10 @@ impl Place {
         };
         let (name, folder) = rest.split_once('/').unwrap_or((rest, ""));
         let name = name.to_owned();
-        match (name.is_empty(), Key::parse(folder)) {
-            (false, Ok(folder)) => {
+        // A key that begins with a slash would be another one where it is written in full.
+        let is_named = !name.is_empty() && !folder.starts_with('/');
+        match (is_named, Key::parse(folder)) {
+            (true, Ok(folder)) => {
                 let place = Self::Bucket(Bucket { name, service }, folder);
                 Ok((place, url.to_owned()))
             }

@@ -22,11 +22,13 @@ impl Extractor for Headers<'_> {
 /// Seldon's orchestrator sends, before B3. What is malformed is none.
 pub(super) fn of(headers: &HeaderMap) -> Context {
     let none = Context::new();
-    let found = TraceContextPropagator::new().extract_with_context(&none, &Headers(headers));
-    if found.span().span_context().is_valid() {
-        return found;
-    }
     let headers = Headers(headers);
+    if headers.get("traceparent").is_some_and(has_w3c_lengths) {
+        let found = TraceContextPropagator::new().extract_with_context(&none, &headers);
+        if found.span().span_context().is_valid() {
+            return found;
+        }
+    }
     let caller = headers.get("uber-trace-id").and_then(jaeger);
     let caller = caller
         .or_else(|| headers.get("b3").and_then(b3))
@@ -35,6 +37,12 @@ pub(super) fn of(headers: &HeaderMap) -> Context {
         Some(caller) => none.with_remote_span_context(caller),
         None => none,
     }
+}
+
+/// Whether version, trace, span and flags are as long as they have to be, which the
+/// propagator does not ask. Source: W3C Trace Context, "traceparent Header Field Values".
+fn has_w3c_lengths(value: &str) -> bool {
+    value.split('-').map(str::len).take(4).eq([2, 32, 16, 2])
 }
 
 /// `{trace}:{span}:{parent}:{flags}`, in hexadecimal without leading zeros; the colons

@@ -73,3 +73,16 @@ fn tritonclient() {
     );
     assert_eq!(printed, "triton: all answers are right\n");
 }
+
+#[test]
+#[ignore = "needs KSERVE_BIN, where kserve is installed"]
+fn kserve() {
+    let server = Server::start(&package::iris());
+    let script = script("kserve.py");
+    let printed = run(
+        "KSERVE_BIN",
+        "python3",
+        &[&script, &server.http, &server.grpc],
+    );
+    assert_eq!(printed, "kserve: all answers are right\n");
+}

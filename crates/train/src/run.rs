@@ -62,25 +62,27 @@ impl Publishing {
         if let Some(former) = &former {
             former.refuse_other(job, folder)?;
         }
-        if let Some(Former::Done(_)) = former {
-            return Ok(Self::Over(format!(
-                "{} {} is published already in {}: nothing to do\n",
-                job.model,
-                job.version,
-                folder.display()
-            )));
-        }
-        let registering = args.registry.open(&job.model, condition)?;
-        if former.is_none() {
-            return Ok(Self::To(registering));
-        }
-        let registering = registering.as_ref();
+        let registering = |condition| args.registry.open(&job.model, condition);
+        let candidate = match former {
+            None => return Ok(Self::To(registering(condition)?)),
+            Some(Former::Candidate(candidate)) => candidate,
+            Some(Former::Done(_)) => {
+                return Ok(Self::Over(format!(
+                    "{} {} is published already in {}: nothing to do\n",
+                    job.model,
+                    job.version,
+                    folder.display()
+                )));
+            }
+        };
+        let registering = registering(condition)?;
         let outcome = Out {
             folder,
-            registering,
+            registering: registering.as_ref(),
         }
         .resume(job)?;
-        Ok(Self::Over(result(&outcome, &[], folder)))
+        let figures = main_figures(candidate.task);
+        Ok(Self::Over(result(&outcome, figures, folder)))
     }
 }
 

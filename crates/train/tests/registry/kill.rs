@@ -32,6 +32,10 @@ fn in_azure() {
     in_cloud("az", 13);
 }
 
+/// Of so many processes, one is killed when its record is written and not answered yet:
+/// chance alone may never do that.
+const COMMITTED: u64 = 10;
+
 /// One job after the other is killed at a request of its publication, before it has
 /// taken effect or before it is answered, and tried again.
 fn in_cloud(scheme: &str, seed: u64) {
@@ -45,10 +49,14 @@ fn in_cloud(scheme: &str, seed: u64) {
     while kills < KILLS {
         number += 1;
         let id = format!("job-{number}");
-        let at = (noise.uniform() * requests as f64) as usize;
+        let request = (noise.uniform() * requests as f64) as usize;
         let moment = [Moment::Before, Moment::After][usize::from(noise.uniform() < 0.5)];
+        let at = match number % COMMITTED {
+            0 => At::Record,
+            _ => At::Request(request, moment),
+        };
         bucket.take_requests();
-        let killed = killed_at(&case, &id, at, moment);
+        let killed = killed_at(&case, &id, at);
         let is_new = check(&case, &latest.name, &id);
         kills += u32::from(killed);
         committed += u32::from(killed && is_new);
@@ -70,15 +78,38 @@ fn in_cloud(scheme: &str, seed: u64) {
     );
 }
 
-/// Runs the job, and kills it at this moment of its request number `at`; gives whether
-/// it came so far.
-fn killed_at(case: &Case, id: &str, at: usize, moment: Moment) -> bool {
+/// When a process is killed.
+#[derive(Clone, Copy)]
+enum At {
+    /// At this moment of the request of this number.
+    Request(usize, Moment),
+    /// When a record is there, and its writer does not know it yet.
+    Record,
+}
+
+impl At {
+    fn is_now(self, number: usize, line: &str, moment: Moment) -> bool {
+        match self {
+            Self::Request(at, when) => {
+                let is_too_early = when == Moment::After && moment == Moment::Before;
+                number > at || (number == at && !is_too_early)
+            }
+            Self::Record => {
+                // Google's store is written to by POST, with the name in the query.
+                let writes = line.starts_with("PUT ") || line.starts_with("POST ");
+                writes && line.contains("versions") && moment == Moment::After
+            }
+        }
+    }
+}
+
+/// Runs the job, and kills it then; gives whether it came so far.
+fn killed_at(case: &Case, id: &str, at: At) -> bool {
     let process = Arc::new(Mutex::new(None::<Child>));
     let killed = Arc::new(AtomicBool::new(false));
     let (victim, is_killed) = (Arc::clone(&process), Arc::clone(&killed));
-    let hook = move |request: usize, _: &str, now| {
-        let too_early = request == at && now == Moment::Before && moment == Moment::After;
-        if request < at || too_early {
+    let hook = move |number: usize, line: &str, moment| {
+        if !at.is_now(number, line, moment) {
             return Then::GoOn;
         }
         if let Some(child) = victim.lock().unwrap().as_mut()

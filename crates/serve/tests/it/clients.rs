@@ -78,7 +78,7 @@ fn tritonclient() {
 #[ignore = "needs KSERVE_BIN, where kserve is installed"]
 fn kserve() {
     let server = Server::start(&package::iris());
-    let script = script("kserve.py");
+    let script = script("kserve_sdk.py");
     let printed = run(
         "KSERVE_BIN",
         "python3",

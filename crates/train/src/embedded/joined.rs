@@ -11,6 +11,7 @@ use super::examples::{Content, Examples};
 use super::kernel::Kernel;
 use super::layers::Layers;
 use crate::data::Split;
+use crate::progress::step;
 
 /// Held-out examples that the joined graph is run on.
 const COMPARED: usize = 8;
@@ -22,8 +23,27 @@ const TOLERANCE: f32 = 1e-4;
 /// of the features one in the fourth.
 const KERNEL_TOLERANCE: f32 = 1e-3;
 
-/// The graph, and what it gives.
-pub(super) fn join(backbone: &Backbone, layers: &Layers) -> Result<Joined> {
+/// The graph, and what it gives, once it has shown to be the model that was fitted.
+///
+/// # Errors
+///
+/// As [`compare`].
+pub(super) fn checked(
+    backbone: &Backbone,
+    layers: &Layers,
+    examples: &Examples,
+    split: &Split,
+    outputs: &Array2<f32>,
+) -> Result<Joined> {
+    let joined = join(backbone, layers)?;
+    let difference = compare(&joined, backbone, examples, split, (layers, outputs))?;
+    step(format_args!(
+        "checked the graph: it differs from the model by at most {difference:.1e}"
+    ));
+    Ok(joined)
+}
+
+fn join(backbone: &Backbone, layers: &Layers) -> Result<Joined> {
     let narrow: Vec<(Vec<f32>, Vec<f32>)> = layers
         .dense
         .iter()
@@ -47,7 +67,7 @@ pub(super) fn join(backbone: &Backbone, layers: &Layers) -> Result<Joined> {
 /// # Errors
 ///
 /// When the graph cannot be run, or is not the model that was fitted.
-pub(super) fn compare(
+fn compare(
     joined: &Joined,
     backbone: &Backbone,
     examples: &Examples,
@@ -61,9 +81,9 @@ pub(super) fn compare(
     let description = &backbone.description;
     let session = Session::open(joined.graph.clone(), &description.inputs, &joined.outputs)
         .context("the exported graph cannot be loaded: this is a fault of this program")?;
-    let step = split.held_out.len().div_ceil(COMPARED).max(1);
+    let stride = split.held_out.len().div_ceil(COMPARED).max(1);
     let mut largest = 0.0_f32;
-    for (position, index) in split.held_out.iter().enumerate().step_by(step) {
+    for (position, index) in split.held_out.iter().enumerate().step_by(stride) {
         let item = examples.items.get(*index).context("no such example")?;
         let found = session.run_inputs(inputs(backbone, &item.content)?, None)?;
         let found = found

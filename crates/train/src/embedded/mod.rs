@@ -175,17 +175,7 @@ pub(crate) fn train<'a>(
     let chosen = choose::choose(&training, &experiment)?;
     let held_out = Rows::new(&vectors, &split.held_out);
     let outputs = held_out.probabilities(&chosen.layers).mapv(|p| p as f32);
-    let graph = joined::join(&backbone, &chosen.layers)?;
-    let difference = joined::compare(
-        &graph,
-        &backbone,
-        &examples,
-        &split,
-        (&chosen.layers, &outputs),
-    )?;
-    step(format_args!(
-        "checked the graph: it differs from the model by at most {difference:.1e}"
-    ));
+    let graph = joined::checked(&backbone, &chosen.layers, &examples, &split, &outputs)?;
     let twins = twins::pairs(&groups);
     let suspects = measured::doubted(&chosen, &split, training.codes);
     let looked_at = measured::looked_at(&twins, &suspects, &codes);

@@ -15,6 +15,10 @@ const SERVES: &str = "cargo xtask local iris";
 /// The command that runs this test too; `.ci/run` runs it as it stands.
 const TESTS: &str = "cargo test --workspace";
 
+/// Lists a library that train and serve share, with the time at which it was compiled.
+const COMPILED: &str =
+    "stat --format '%n %y' ${CARGO_TARGET_DIR:-target}/*/release/deps/librten-*.rlib";
+
 /// Longer than a release build of everything on a small machine.
 const PATIENCE: Duration = Duration::from_secs(30 * 60);
 
@@ -108,10 +112,12 @@ fn every_command_works() {
         "commit or stash first"
     );
     let mut serving = None;
+    let mut compiled = String::new();
     for command in commands().into_iter().filter(|command| command != TESTS) {
         eprintln!("$ {command}");
         if command == SERVES {
             serving = Some(Serving::start());
+            compiled = output(COMPILED);
             continue;
         }
         if command.starts_with("cargo xtask")
@@ -122,6 +128,9 @@ fn every_command_works() {
         let text = output(&command);
         if command.starts_with("curl") {
             assert!(text.contains("setosa"), "{text}");
+        }
+        if command == "cargo xtask images" {
+            assert_eq!(output(COMPILED), compiled, "compiled once for both");
         }
         if command == "cargo xtask bump serve" {
             let changed = output("git diff --numstat");

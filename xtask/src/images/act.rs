@@ -1,6 +1,7 @@
 //! Compiles, builds, checks and tags what the plan asks for.
 
 use std::fs;
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ use super::seal::{Label, hex};
 use super::settings::Settings;
 use super::table;
 use crate::cargo::Package;
-use crate::programs::{self, Linkage};
+use crate::programs;
 use crate::report;
 use crate::workspace::Workspace;
 
@@ -75,12 +76,9 @@ pub(crate) fn act(
         jobs.iter().map(settled).collect()
     } else {
         report::status("Compiling", names.join(", "));
-        let loads = |name: &&str| settings.libraries_of(workspace, name).is_some();
-        let (dynamic, fixed): (Vec<&str>, Vec<&str>) =
-            names.iter().copied().partition(|name| loads(name));
-        for (names, linkage) in [(fixed, Linkage::Static), (dynamic, Linkage::Dynamic)] {
-            programs::build_for(workspace, &names, &settings.target, linkage)?;
-        }
+        let fixed = |name: &&str| settings.libraries_of(workspace, name).is_none();
+        let fixed: Vec<&str> = names.iter().copied().filter(fixed).collect();
+        let programs = programs::build_for(workspace, &names, &fixed, &settings.target)?;
         compiling = start.elapsed();
         let checksums = sbom::checksums(&workspace.root)?;
         let maker = Maker {
@@ -88,6 +86,7 @@ pub(crate) fn act(
             workspace,
             revision,
             checksums,
+            programs,
         };
         make_all(jobs, &maker)?
     };
@@ -160,6 +159,8 @@ struct Maker<'a> {
     workspace: &'a Workspace,
     revision: &'a Revision,
     checksums: Checksums,
+    /// Where the programs lie.
+    programs: PathBuf,
 }
 
 impl Maker<'_> {
@@ -172,20 +173,14 @@ impl Maker<'_> {
         fs::create_dir_all(&scratch)
             .with_context(|| format!("cannot make {}", scratch.display()))?;
         let member = self.settings.graph.member(name)?;
-        let folder = self
-            .settings
-            .graph
-            .target_folder
-            .join(&self.settings.target)
-            .join("release");
-        let binary = folder.join(name);
+        let binary = self.programs.join(name);
         let bytes =
             fs::read(&binary).with_context(|| format!("cannot read {}", binary.display()))?;
         let libraries = self.settings.libraries_of(self.workspace, name);
         let bytes = audit::embed(&bytes, &self.settings.graph, member, libraries.is_some())
             .with_context(|| format!("{} cannot go into an image", binary.display()))?;
         let digest = hex(&Sha256::digest(&bytes));
-        let seen = fs::read_to_string(folder.join(format!("{name}.d"))).unwrap_or_default();
+        let seen = fs::read_to_string(self.programs.join(format!("{name}.d"))).unwrap_or_default();
         let seen = inputs::dependency_info(&seen);
         let (built, outcome) = match self.same(job, &digest) {
             Some(built) => (built, Outcome::Unchanged),

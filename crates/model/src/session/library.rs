@@ -53,7 +53,7 @@ pub enum LibraryError {
 /// later, and in a program that is linked statically.
 pub(super) fn load(path: &Path) -> Result<(Environment, String), LibraryError> {
     // dlopen in a static program of glibc ends the process.
-    if cfg!(target_feature = "crt-static") {
+    if is_static() {
         return Err(LibraryError::Static(path.to_owned()));
     }
     whole(path)?;
@@ -79,6 +79,24 @@ pub(super) fn load(path: &Path) -> Result<(Environment, String), LibraryError> {
     let minor = ort::util::probe(path);
     let minor = minor.ok_or_else(|| unusable("it does not tell its version".to_owned()))?;
     Ok((environment, format!("1.{minor}")))
+}
+
+/// Whether the kernel started this program without a loader. A program is linked
+/// last, so that its libraries are not compiled for one way or the other.
+fn is_static() -> bool {
+    std::fs::read("/proc/self/auxv").is_ok_and(|vector| loader(&vector) == Some(0))
+}
+
+/// Where the loader lies in memory, as an auxiliary vector says: pairs of words, of
+/// which the entry `AT_BASE` (getauxval(3)) is 0 without a loader.
+fn loader(vector: &[u8]) -> Option<usize> {
+    const AT_BASE: usize = 7;
+    let (words, _) = vector.as_chunks::<{ size_of::<usize>() }>();
+    let (pairs, _) = words.as_chunks::<2>();
+    let entry = pairs
+        .iter()
+        .find(|[key, _]| usize::from_ne_bytes(*key) == AT_BASE);
+    entry.map(|[_, value]| usize::from_ne_bytes(*value))
 }
 
 /// Hands on what the library has to say. Its errors are returned as well, to those
@@ -133,4 +151,21 @@ fn whole(path: &Path) -> Result<(), LibraryError> {
     let is_elf = header.0.starts_with(b"\x7fELF\x02");
     let fits = header.end().is_some_and(|end| end <= length);
     (is_elf && fits).then_some(()).ok_or_else(damaged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_with_a_loader_is_not_static() {
+        let words = |words: &[usize]| -> Vec<u8> {
+            words.iter().flat_map(|word| word.to_ne_bytes()).collect()
+        };
+        assert_eq!(loader(&words(&[6, 4096, 7, 0x7f00, 0, 0])), Some(0x7f00));
+        assert_eq!(loader(&words(&[7, 0, 0, 0])), Some(0));
+        assert_eq!(loader(&words(&[6, 7])), None);
+        // Tests are linked dynamically.
+        assert!(!is_static());
+    }
 }

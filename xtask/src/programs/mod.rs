@@ -1,5 +1,8 @@
 //! Compiles the programs, once for all images and local runs.
 
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -8,23 +11,8 @@ use xshell::{Cmd, Shell, cmd};
 
 use crate::workspace::Workspace;
 
-/// How a program finds the C library.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Linkage {
-    /// It holds it, and needs no shared library.
-    Static,
-    /// A loader finds it, and other libraries too.
-    Dynamic,
-}
-
-impl Linkage {
-    fn flag(self) -> &'static str {
-        match self {
-            Self::Static => "-Ctarget-feature=+crt-static",
-            Self::Dynamic => "-Ctarget-feature=-crt-static",
-        }
-    }
-}
+/// Stands between cargo and the compiler, and links some programs statically.
+const WRAPPER: &str = include_str!("rustc.sh");
 
 /// Compiles `names` as release binaries, linked as in their images, and gives the
 /// folder they lie in.
@@ -32,16 +20,14 @@ impl Linkage {
 /// # Errors
 /// When cargo fails; it has said why.
 pub(crate) fn build(workspace: &Workspace, names: &[&str]) -> Result<PathBuf> {
-    let target = host_target()?;
-    let loads = |name: &&str| workspace.takes_libraries(name);
-    let (dynamic, fixed): (Vec<&str>, Vec<&str>) =
-        names.iter().copied().partition(|name| loads(name));
-    build_for(workspace, &fixed, &target, Linkage::Static)?;
-    build_for(workspace, &dynamic, &target, Linkage::Dynamic)
+    let fixed = |name: &&str| !workspace.takes_libraries(name);
+    let fixed: Vec<&str> = names.iter().copied().filter(fixed).collect();
+    build_for(workspace, names, &fixed, &host_target()?)
 }
 
-/// Compiles `names` as release binaries for `target`, if there are any, and gives the
-/// folder they lie in.
+/// Compiles `names` as release binaries for `target`, and gives the folder they lie
+/// in. The `fixed` ones hold the C library, and need no other; a loader finds it for
+/// the others.
 ///
 /// All programs are selected and only the binaries of `names` are compiled: the
 /// features of shared dependencies are then the same whatever is asked for, and
@@ -52,13 +38,15 @@ pub(crate) fn build(workspace: &Workspace, names: &[&str]) -> Result<PathBuf> {
 pub(crate) fn build_for(
     workspace: &Workspace,
     names: &[&str],
+    fixed: &[&str],
     target: &str,
-    linkage: Linkage,
 ) -> Result<PathBuf> {
-    let folder = target_folder(workspace)?;
-    let programs = folder.join(target).join("release");
-    if names.is_empty() {
-        return Ok(programs);
+    let mut folder = target_folder(workspace)?;
+    let wrapper = wrapper(&folder)?;
+    // Cargo does not see how a program is linked, so that one that may be linked in
+    // either way has a folder for each.
+    if fixed.iter().any(|name| workspace.takes_libraries(name)) {
+        folder.push("static");
     }
     let sh = Shell::new()?;
     sh.change_dir(&workspace.root);
@@ -72,13 +60,38 @@ pub(crate) fn build_for(
         sh,
         "{cargo} build --release --locked --target {target} {packages...} {binaries...}"
     );
-    without_the_caller(build)
-        .env("CARGO_ENCODED_RUSTFLAGS", flags(&sh, workspace, linkage)?)
+    let mut build = without_the_caller(build)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(&sh, workspace)?)
         .env("CARGO_TARGET_DIR", &folder)
-        .quiet()
-        .run()
-        .context("the programs do not compile")?;
-    Ok(programs)
+        .env("RUSTC_WRAPPER", &wrapper)
+        .env("XTASK_STATIC", fixed.join(" "));
+    if let Some(other) = std::env::var_os("RUSTC_WRAPPER") {
+        build = build.env("XTASK_RUSTC_WRAPPER", other);
+    }
+    build.quiet().run().context("the programs do not compile")?;
+    Ok(folder.join(target).join("release"))
+}
+
+/// Puts the wrapper below `folder`. It stays the same file while it says the same, as
+/// others may be running it.
+fn wrapper(folder: &Path) -> Result<PathBuf> {
+    let folder = folder.join("xtask");
+    let place = folder.join("rustc.sh");
+    if fs::read_to_string(&place).is_ok_and(|text| text == WRAPPER) {
+        return Ok(place);
+    }
+    fs::create_dir_all(&folder)
+        .and_then(|()| {
+            let mut aside = tempfile::NamedTempFile::new_in(&folder)?;
+            aside.write_all(WRAPPER.as_bytes())?;
+            aside
+                .as_file()
+                .set_permissions(fs::Permissions::from_mode(0o755))?;
+            aside.persist(&place)?;
+            Ok(())
+        })
+        .with_context(|| format!("cannot write {}", place.display()))?;
+    Ok(place)
 }
 
 /// Compiles `names` without optimisation, to ask them what they take, and gives
@@ -124,18 +137,20 @@ pub(crate) fn target_folder(workspace: &Workspace) -> Result<PathBuf> {
 pub(crate) fn compiler() -> Result<String> {
     let sh = Shell::new()?;
     let version = cmd!(sh, "rustc -vV").quiet().read()?;
-    Ok(format!("{version}{}", Linkage::Static.flag()))
+    Ok(format!("{version}{WRAPPER}"))
 }
 
-/// Links as wanted, and keeps the paths of this machine out of the binary.
-fn flags(sh: &Shell, workspace: &Workspace, linkage: Linkage) -> Result<String> {
+/// Keeps the paths of this machine out of the binary.
+fn flags(sh: &Shell, workspace: &Workspace) -> Result<String> {
     let sysroot = cmd!(sh, "rustc --print sysroot").quiet().read()?;
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
     let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
-    let mut flags = vec![linkage.flag().to_owned()];
     // rustc takes the last prefix that fits.
-    flags.extend(home.map(|home| remap(&home, "/cargo")));
+    let mut flags: Vec<String> = home
+        .map(|home| remap(&home, "/cargo"))
+        .into_iter()
+        .collect();
     flags.push(remap(Path::new(&sysroot), "/rustc"));
     flags.push(remap(&workspace.root, "/workspace"));
     // How cargo takes flags that may hold blanks.
@@ -149,7 +164,9 @@ fn without_the_caller(command: Cmd<'_>) -> Cmd<'_> {
     let names = std::env::vars_os().map(|(name, _)| name);
     let of_xtask = names.filter(|name| {
         let name = name.to_string_lossy();
-        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+        ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"]
+            .iter()
+            .any(|start| name.starts_with(start))
     });
     of_xtask.fold(command, Cmd::env_remove)
 }

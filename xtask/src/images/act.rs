@@ -76,9 +76,8 @@ pub(crate) fn act(
         jobs.iter().map(settled).collect()
     } else {
         report::status("Compiling", names.join(", "));
-        let fixed = |name: &&str| settings.libraries_of(workspace, name).is_none();
-        let fixed: Vec<&str> = names.iter().copied().filter(fixed).collect();
-        let programs = programs::build_for(workspace, &names, &fixed, &settings.target)?;
+        let with_libraries = settings.libraries.is_some();
+        let programs = programs::build_for(workspace, &names, &settings.target, with_libraries)?;
         compiling = start.elapsed();
         let checksums = sbom::checksums(&workspace.root)?;
         let maker = Maker {

@@ -28,7 +28,7 @@ pub(crate) struct Settings {
     pub(crate) limit: Duration,
     /// What an image holds that loads ONNX Runtime. None where no image does, and in a
     /// dry run before it is here.
-    libraries: Option<Libraries>,
+    pub(crate) libraries: Option<Libraries>,
     /// Where a dry run writes its logs, so that it leaves nothing.
     #[expect(dead_code, reason = "removes the folder in the end")]
     dry: Option<TempDir>,

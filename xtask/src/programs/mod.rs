@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
+use tempfile::Builder;
 use xshell::{Cmd, Shell, cmd};
 
 use crate::workspace::Workspace;
@@ -20,14 +21,12 @@ const WRAPPER: &str = include_str!("rustc.sh");
 /// # Errors
 /// When cargo fails; it has said why.
 pub(crate) fn build(workspace: &Workspace, names: &[&str]) -> Result<PathBuf> {
-    let fixed = |name: &&str| !workspace.takes_libraries(name);
-    let fixed: Vec<&str> = names.iter().copied().filter(fixed).collect();
-    build_for(workspace, names, &fixed, &host_target()?)
+    build_for(workspace, names, &host_target()?, true)
 }
 
 /// Compiles `names` as release binaries for `target`, and gives the folder they lie
-/// in. The `fixed` ones hold the C library, and need no other; a loader finds it for
-/// the others.
+/// in. They hold the C library, and need no other; `with_libraries`, a loader finds it
+/// for those whose images hold it.
 ///
 /// All programs are selected and only the binaries of `names` are compiled: the
 /// features of shared dependencies are then the same whatever is asked for, and
@@ -38,14 +37,18 @@ pub(crate) fn build(workspace: &Workspace, names: &[&str]) -> Result<PathBuf> {
 pub(crate) fn build_for(
     workspace: &Workspace,
     names: &[&str],
-    fixed: &[&str],
     target: &str,
+    with_libraries: bool,
 ) -> Result<PathBuf> {
     let mut folder = target_folder(workspace)?;
     let wrapper = wrapper(&folder)?;
+    let (takers, mut fixed): (Vec<&str>, Vec<&str>) = names
+        .iter()
+        .partition(|name| workspace.takes_libraries(name));
     // Cargo does not see how a program is linked, so that one that may be linked in
     // either way has a folder for each.
-    if fixed.iter().any(|name| workspace.takes_libraries(name)) {
+    if !with_libraries && !takers.is_empty() {
+        fixed.extend(takers);
         folder.push("static");
     }
     let sh = Shell::new()?;
@@ -80,17 +83,17 @@ fn wrapper(folder: &Path) -> Result<PathBuf> {
     if fs::read_to_string(&place).is_ok_and(|text| text == WRAPPER) {
         return Ok(place);
     }
-    fs::create_dir_all(&folder)
-        .and_then(|()| {
-            let mut aside = tempfile::NamedTempFile::new_in(&folder)?;
-            aside.write_all(WRAPPER.as_bytes())?;
-            aside
-                .as_file()
-                .set_permissions(fs::Permissions::from_mode(0o755))?;
-            aside.persist(&place)?;
-            Ok(())
-        })
-        .with_context(|| format!("cannot write {}", place.display()))?;
+    let executable = fs::Permissions::from_mode(0o755);
+    let write = || -> Result<()> {
+        fs::create_dir_all(&folder)?;
+        let mut aside = Builder::new()
+            .permissions(executable)
+            .tempfile_in(&folder)?;
+        aside.write_all(WRAPPER.as_bytes())?;
+        aside.persist(&place)?;
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write {}", place.display()))?;
     Ok(place)
 }
 

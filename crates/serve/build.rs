@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use prost::Message;
+use tonic_prost_build::Config;
 
 /// The files that declare services.
 const FILES: [&str; 2] = [
@@ -16,6 +17,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out: PathBuf = std::env::var_os("OUT_DIR").ok_or("no OUT_DIR")?.into();
     let descriptors = protox::compile(FILES, ["proto"])?;
     std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    let mut config = Config::new();
+    config.enable_type_names();
     tonic_prost_build::configure()
         // The tests are clients.
         .build_transport(false)
@@ -25,7 +28,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         .bytes(".inference.ModelInferResponse.raw_output_contents")
         .bytes(".inference.InferTensorContents.bytes_contents")
         .disable_comments(["."])
+        // What includes the code says what this is.
+        .codec_path("crate::proto::Codec")
         .include_file("protocols.rs")
-        .compile_fds(descriptors)?;
+        .compile_fds_with_config(descriptors, config)?;
     Ok(())
 }

@@ -17,7 +17,7 @@ use super::features::Features;
 use super::pays::Way;
 use super::pool::{PoolError, guarded};
 use super::predictor::{Prediction, Predictor};
-use super::queue::{Key, Queue};
+use super::queue::{Gathering, Key, Queue};
 use super::takes::PredictError;
 
 /// Two answers that differ by more, beside the larger of 1 and the value, are not the
@@ -27,9 +27,15 @@ const TOLERANCE: f32 = 1e-6;
 /// The queue of all requests.
 pub(super) type Waiting = Queue<Box<dyn Asked>>;
 
+/// A request that a thread has taken, and maybe the right to wait for others.
+pub(super) type Taken<'q> = (Box<dyn Asked>, Option<Gathering<'q, Box<dyn Asked>>>);
+
 /// The key of requests to `predictor`, which lives as long as one of them.
 pub(super) fn key(predictor: &Arc<Predictor>) -> Key {
-    Arc::as_ptr(predictor).addr()
+    Key {
+        model: Arc::as_ptr(predictor).addr(),
+        is_gathered: !predictor.joining.delay.is_zero(),
+    }
 }
 
 /// A request that has been read.
@@ -41,9 +47,14 @@ struct Member {
 
 type Outcome = Result<Prediction, PredictError>;
 
-/// Answers `first`, and others of the `queue` with it where that pays. What is older
-/// than `patience` is refused.
-pub(super) fn serve(queue: &Waiting, lane: &Lane, patience: Duration, first: Box<dyn Asked>) {
+/// Answers `first`, and others of the `queue` with it where that pays, for which it
+/// waits where it has the right. What is older than `patience` is refused.
+pub(super) fn serve(
+    queue: &Waiting,
+    lane: &Lane,
+    patience: Duration,
+    (first, gathering): Taken<'_>,
+) {
     let Some(predictor) = first.predictor().map(Arc::clone) else {
         // All that needs no model is done when it is read.
         open(first, patience);
@@ -55,13 +66,13 @@ pub(super) fn serve(queue: &Waiting, lane: &Lane, patience: Duration, first: Box
     };
     let (joining, key) = (&predictor.joining, key(&predictor));
     let room = joining.most.saturating_sub(first.rows);
-    let until = (!joining.delay.is_zero()).then(|| since + joining.delay);
-    let is_chance = room > 0 && first.rows > 0 && (until.is_some() || queue.of(key) > 0);
+    let is_chance = room > 0 && first.rows > 0 && (gathering.is_some() || queue.of(key) > 0);
     let way = match is_chance {
         true => joining.way(),
         false => Way::Alone,
     };
     if way == Way::Alone {
+        drop(gathering);
         let rows = first.rows;
         if let Some(time) = alone(lane, &predictor, first)
             && is_chance
@@ -71,7 +82,10 @@ pub(super) fn serve(queue: &Waiting, lane: &Lane, patience: Duration, first: Box
         return;
     }
     let mut members = vec![first];
-    let more = queue.more(key, room, until);
+    let more = match gathering {
+        Some(gathering) => gathering.wait(room, since + joining.delay),
+        None => queue.share(key, room),
+    };
     members.extend(more.into_iter().filter_map(|asked| open(asked, patience)));
     // Reading may have taken long.
     members.retain(|member| member.asked.is_wanted());

@@ -54,9 +54,9 @@ impl Pool {
         for number in 0..threads {
             let queue = Arc::clone(&queue);
             Lane::spawn(format!("compute-{number}"), move |lane| {
-                while let Some(asked) = queue.next() {
+                while let Some(taken) = queue.next() {
                     // A panic drops the request, which tells its client.
-                    let _reported = guarded(|| serve(&queue, lane, patience, asked));
+                    let _reported = guarded(|| serve(&queue, lane, patience, taken));
                 }
             })?;
         }

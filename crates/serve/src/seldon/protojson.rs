@@ -1,13 +1,11 @@
 //! The JSON of protocol buffers: strict, with their own names and rules.
 
-use std::sync::OnceLock;
-
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
+use prost_reflect::{DynamicMessage, MessageDescriptor};
 use serde::de::Deserializer;
 use serde_json::Value;
 
-use crate::proto::DESCRIPTORS;
+use crate::proto;
 
 /// Reads the message with the full `name` from its JSON.
 ///
@@ -39,10 +37,6 @@ pub(super) fn write(name: &str, message: &impl Message) -> Result<Value, String>
 }
 
 fn descriptor(name: &str) -> Result<MessageDescriptor, String> {
-    static POOL: OnceLock<Option<DescriptorPool>> = OnceLock::new();
-    let pool = POOL.get_or_init(|| DescriptorPool::decode(DESCRIPTORS).ok());
-    let found = pool
-        .as_ref()
-        .and_then(|pool| pool.get_message_by_name(name));
+    let found = proto::pool().and_then(|pool| pool.get_message_by_name(name));
     found.ok_or_else(|| format!("there is no message {name}"))
 }

@@ -16,6 +16,7 @@ mod echo;
 mod engines;
 mod events;
 mod grpc;
+mod heavy;
 mod hostile;
 mod hostile_grpc;
 mod lifecycle;
@@ -34,3 +35,6 @@ mod settings;
 mod support;
 mod tracing;
 mod vectors;
+
+// The name by which the generated code finds its codec.
+use support::proto;

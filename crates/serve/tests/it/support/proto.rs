@@ -10,4 +10,6 @@
     reason = "the generator writes it"
 )]
 
+pub(crate) use tonic_prost::ProstCodec as Codec;
+
 include!(concat!(env!("OUT_DIR"), "/protocols.rs"));

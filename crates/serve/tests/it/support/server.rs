@@ -148,10 +148,19 @@ impl Server {
 
     /// Bytes of memory that the process holds.
     pub(crate) fn memory(&self) -> usize {
+        self.bytes("VmRSS:")
+    }
+
+    /// The most bytes of memory that the process has held.
+    pub(crate) fn most_memory(&self) -> usize {
+        self.bytes("VmHWM:")
+    }
+
+    fn bytes(&self, name: &str) -> usize {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(path).unwrap();
         let mut lines = status.lines();
-        let line = lines.find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = lines.find_map(|line| line.strip_prefix(name));
         let kilobytes = line.unwrap().trim().trim_end_matches(" kB");
         kilobytes.parse::<usize>().unwrap() << 10
     }

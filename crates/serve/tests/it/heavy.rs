@@ -1,0 +1,124 @@
+//! Messages of few bytes that would take much memory.
+
+use prost::Message;
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::{Code, Request, Status};
+use tonic_prost::ProstCodec;
+
+use crate::support::grpc::Caller;
+use crate::support::package;
+use crate::support::proto::inference as pb;
+use crate::support::proto::seldon::protos as seldon;
+use crate::support::server::Server;
+
+/// What a server may have held at any time, in bytes.
+const MOST: usize = 600 << 20;
+
+/// Parts of two bytes each.
+const MANY: usize = 20_000_000;
+
+/// A `ModelInferRequest` with many inputs and one with many strings.
+#[derive(Clone, PartialEq, Message)]
+struct Inputs {
+    #[prost(message, repeated, tag = "5")]
+    inputs: Vec<Input>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Input {
+    #[prost(message, optional, tag = "5")]
+    contents: Option<Contents>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Contents {
+    /// Each as an empty string.
+    #[prost(message, repeated, tag = "8")]
+    bytes_contents: Vec<()>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct EmptyInputs {
+    #[prost(message, repeated, tag = "5")]
+    inputs: Vec<()>,
+}
+
+/// A `SeldonMessage` whose `ndarray` has elements without a value.
+#[derive(Clone, PartialEq, Message)]
+struct Array {
+    #[prost(message, optional, tag = "3")]
+    data: Option<Data>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Data {
+    #[prost(message, optional, tag = "3")]
+    ndarray: Option<List>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct List {
+    #[prost(message, repeated, tag = "1")]
+    values: Vec<()>,
+}
+
+fn call<M: Message + 'static, R: Message + Default + 'static>(
+    caller: &Caller,
+    path: &'static str,
+    message: M,
+) -> Result<R, Status> {
+    let mut client = Grpc::new(caller.channel.clone());
+    caller.wait(async {
+        client.ready().await.unwrap();
+        let path = PathAndQuery::from_static(path);
+        let codec = ProstCodec::<M, R>::default();
+        let reply = client.unary(Request::new(message), path, codec).await;
+        reply.map(tonic::Response::into_inner)
+    })
+}
+
+const INFER: &str = "/inference.GRPCInferenceService/ModelInfer";
+const PREDICT: &str = "/seldon.protos.Seldon/Predict";
+
+fn is_refused<R: std::fmt::Debug>(reply: Result<R, Status>, server: &Server) {
+    let status = reply.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+    assert!(status.message().contains("send fewer"), "{status:?}");
+    let most = server.most_memory();
+    assert!(most < MOST, "{most} bytes");
+}
+
+#[test]
+fn inputs_strings_and_values_that_are_empty_are_not_read() {
+    let package = package::identity();
+    let server = Server::start(&package);
+    let caller = Caller::new(&server.grpc);
+    let inputs = EmptyInputs {
+        inputs: vec![(); MANY / 8],
+    };
+    is_refused(
+        call::<_, pb::ModelInferResponse>(&caller, INFER, inputs),
+        &server,
+    );
+    let contents = Some(Contents {
+        bytes_contents: vec![(); MANY],
+    });
+    let strings = Inputs {
+        inputs: vec![Input { contents }],
+    };
+    is_refused(
+        call::<_, pb::ModelInferResponse>(&caller, INFER, strings),
+        &server,
+    );
+    let ndarray = Some(List {
+        values: vec![(); MANY],
+    });
+    let array = Array {
+        data: Some(Data { ndarray }),
+    };
+    is_refused(
+        call::<_, seldon::SeldonMessage>(&caller, PREDICT, array),
+        &server,
+    );
+}

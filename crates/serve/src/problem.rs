@@ -19,6 +19,9 @@ pub(crate) enum Problem {
     /// The body is longer than allowed.
     #[error("the body is larger than {0} bytes, the limit of this server (--max-body)")]
     TooLarge(usize),
+    /// The body is not too long, but what it would become.
+    #[error("{0}")]
+    TooManyParts(String),
     /// The body comes so slowly that it may never end.
     #[error(
         "the body comes too slowly: {received} bytes so far; send it at 16 KiB a second or more"
@@ -48,7 +51,7 @@ impl Problem {
             Self::BadData(_) => StatusCode::BAD_REQUEST,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge(_) | Self::TooManyParts(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,

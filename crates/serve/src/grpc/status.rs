@@ -10,7 +10,7 @@ pub(crate) fn status(problem: &Problem) -> Status {
         Problem::BadData(_) | Problem::MediaType(_) => Code::InvalidArgument,
         Problem::NotFound(_) => Code::NotFound,
         Problem::MethodNotAllowed(_) => Code::Unimplemented,
-        Problem::TooLarge(_) => Code::ResourceExhausted,
+        Problem::TooLarge(_) | Problem::TooManyParts(_) => Code::ResourceExhausted,
         Problem::Unavailable(_) => Code::Unavailable,
         Problem::TooSlow { .. } | Problem::Deadline => Code::DeadlineExceeded,
         Problem::Internal(_) => Code::Internal,

@@ -2,6 +2,7 @@
 
 mod nested;
 mod object;
+mod objects;
 mod syntax;
 
 pub(crate) use nested::{Nested, Scalar};

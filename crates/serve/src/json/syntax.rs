@@ -3,19 +3,21 @@
 use serde::Deserialize;
 use serde_json::error::Category;
 
-use super::Object;
+use super::{Object, objects};
 use crate::problem::Problem;
 
 /// Reads `body`, which is an object.
 ///
 /// # Errors
 ///
-/// When it is not JSON, or another JSON; with line and column.
+/// When it is not JSON, or another JSON; with line and column. When it has so many
+/// objects that they would take too much memory.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
     if body.trim_ascii().is_empty() {
         let text = "the body is empty, expected a JSON object";
         return Err(Problem::BadData(text.to_owned()));
     }
+    objects::check(body)?;
     match serde_json::from_slice::<Object<T>>(body) {
         Ok(Object(message)) => Ok(message),
         Err(error) => Err(Problem::BadData(explain(body, &error))),

@@ -10,7 +10,7 @@ use crate::support::grpc::Caller;
 use crate::support::package;
 use crate::support::proto::inference as pb;
 use crate::support::proto::seldon::protos as seldon;
-use crate::support::server::Server;
+use crate::support::server::{Server, bare};
 
 /// What a server may have held at any time, in bytes.
 const MOST: usize = 600 << 20;
@@ -85,6 +85,28 @@ fn is_refused<R: std::fmt::Debug>(reply: Result<R, Status>, server: &Server) {
     let status = reply.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
     assert!(status.message().contains("send fewer"), "{status:?}");
+    let most = server.most_memory();
+    assert!(most < MOST, "{most} bytes");
+}
+
+/// `unit` again and again between `head` and `tail`, to nearly the largest body.
+fn body(head: &str, unit: &str, tail: &str) -> String {
+    let units = unit.repeat(60_000_000 / unit.len());
+    format!("{head}{}{tail}", units.trim_end_matches(','))
+}
+
+#[test]
+fn records_and_messages_that_are_empty_are_not_read() {
+    let server = Server::ready(bare().arg("--echo"));
+    for (path, body) in [
+        ("/aggregate", body(r#"{"seldonMessages":["#, "{},", "]}")),
+        ("/predict", body(r#"{"jsonData":["#, r#"{"a":0},"#, "]}")),
+        ("/v2/models/echo/infer", body(r#"{"inputs":["#, "{},", "]}")),
+    ] {
+        let reply = server.post(path, &body);
+        assert_eq!(reply.status, 413, "{}", reply.body);
+        assert!(reply.body.contains("send fewer"), "{}", reply.body);
+    }
     let most = server.most_memory();
     assert!(most < MOST, "{most} bytes");
 }

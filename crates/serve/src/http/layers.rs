@@ -1,4 +1,7 @@
 //! What happens around every request.
+//!
+//! One layer does it all: each of axum's puts a request and its answer into boxes of
+//! their own, which together cost a small request more than its prediction.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,16 +21,38 @@ use super::call;
 use super::encoding::{Encoding, SHORT};
 use super::router::in_shape_of;
 use super::take_apart;
+use super::tell::tell;
 use crate::app::App;
 use crate::problem::Problem;
 
+/// Answers a request by `next` within `longest`, with all that is around.
+pub(super) async fn around(
+    State((app, longest)): State<(Arc<App>, Option<Duration>)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let app = &app;
+    let next = async |request| deadline(longest, request, next).await;
+    let next = async |request| match &app.events {
+        Some(events) => tell(events, request, next).await,
+        None => next(request).await,
+    };
+    let next = async |request| compress(app, request, next).await;
+    let next = async |request| allow_origins(request, next).await;
+    observe(app, request, next).await
+}
+
 /// Counts the request, and asks its client to leave when the server drains.
-pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+async fn observe(
+    app: &App,
+    request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let start = Instant::now();
     let (protocol, method) = call::labels(request.uri().path());
     let service = call::service(request.uri().path());
     let verb = call::verb(request.method());
-    let mut response = next.run(request).await;
+    let mut response = next(request).await;
     let (code, time) = (response.status(), start.elapsed());
     app.metrics.answered(protocol, method, code.as_str(), time);
     if let Some(service) = service {
@@ -42,11 +67,7 @@ pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next:
 
 /// Ends a request that takes longer than the deployment allows: what is dropped
 /// before its turn comes is not computed.
-pub(super) async fn deadline(
-    State(longest): State<Option<Duration>>,
-    request: Request,
-    next: Next,
-) -> Response {
+async fn deadline(longest: Option<Duration>, request: Request, next: Next) -> Response {
     let Some(longest) = longest else {
         return next.run(request).await;
     };
@@ -58,13 +79,13 @@ pub(super) async fn deadline(
 }
 
 /// Packs an answer that is worth it, on a compute thread, as the client asks.
-pub(super) async fn compress(
-    State(app): State<Arc<App>>,
+async fn compress(
+    app: &App,
     request: Request,
-    next: Next,
+    next: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
     let wanted = Encoding::wanted(request.headers());
-    let response = next.run(request).await;
+    let response = next(request).await;
     let length = response.body().size_hint().exact();
     let long = length.is_some_and(|length| length >= SHORT);
     let Some(encoding) = wanted.filter(|_| long) else {
@@ -90,10 +111,10 @@ pub(super) async fn compress(
 
 /// Lets pages of any origin call the server, as the Python wrapper does, and
 /// answers OPTIONS with the methods of the path.
-pub(super) async fn allow_origins(request: Request, next: Next) -> Response {
+async fn allow_origins(request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
     let origin = request.headers().get(ORIGIN).cloned();
     let asks = request.method() == Method::OPTIONS;
-    let mut response = next.run(request).await;
+    let mut response = next(request).await;
     if asks && response.status() == StatusCode::METHOD_NOT_ALLOWED {
         response = options(response.headers().get(ALLOW).cloned());
     }

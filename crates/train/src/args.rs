@@ -50,7 +50,7 @@ The experiment file, with its defaults; every key may be left out:
   task: <by the target>         # classification or regression
   split: 0.2                    # the share of rows held out for measuring
   seed: 0                       # of the choice of these rows
-  delimiter: ','
+  delimiter: what the first line has, ',' first
   hyperparameters:
     l2: 1.0                     # strength of the L2 penalty
     class_weights: none         # or balanced: every class counts the same

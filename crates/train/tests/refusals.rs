@@ -18,7 +18,7 @@ fn refused_with(settings: &str, csv: &str) -> String {
 
 #[test]
 fn data_that_is_no_table() {
-    let cases: [(&[u8], &str); 9] = [
+    let cases: [(&[u8], &str); 8] = [
         (
             b"\x89PNG\r\n\x1a\n\0\0",
             "data/a.csv:3: is not a CSV file: it holds binary data",
@@ -38,10 +38,6 @@ fn data_that_is_no_table() {
         (
             b"x,y\n1,a\n2,\"b\n3,b\n",
             "data/a.csv:3: a quotation mark is opened and never closed",
-        ),
-        (
-            b"x;y\n1;a\n",
-            "data/a.csv:1: there is one column only; set `delimiter: ';'` in the experiment file",
         ),
         (
             b"1,2\n3,4\n",

@@ -35,6 +35,10 @@ Examples:
   cargo xtask local iris --once           run all, show one prediction, end
   cargo xtask local iris --docker         the same in the built images
   cargo xtask local iris --data new.csv   other data: a new version
+  cargo xtask local image-classification --data photos/
+                                          pictures in a folder for each class
+  cargo xtask local sentiment-analysis --data phrases.csv
+                                          texts with a class each
   cargo xtask local iris --watch          run again whenever the data changes
   cargo xtask local iris --reprocess      run the pipelines again on the same data
 

@@ -17,6 +17,8 @@ pub(super) struct Plan {
     pub(super) pipelines: Vec<Descriptor>,
     /// The repos that no pipeline makes.
     pub(super) sources: Vec<Source>,
+    /// The folder of the use case.
+    pub(super) folder: PathBuf,
 }
 
 /// A repo and the file or folder that it is fed from.
@@ -24,6 +26,8 @@ pub(super) struct Plan {
 pub(super) struct Source {
     pub(super) repo: String,
     pub(super) path: PathBuf,
+    /// Whether it is a backbone that is known by the repo's name, and is not here yet.
+    pub(super) to_get: bool,
 }
 
 /// Reads and checks all of `pipelines/<use case>/`.
@@ -52,7 +56,11 @@ pub(super) fn read(root: &Path, use_case: &str, data: Option<&Path>) -> Result<P
     }
     let pipelines = descriptor::ordered(pipelines)?;
     let sources = sources(root, &folder, &pipelines, data)?;
-    Ok(Plan { pipelines, sources })
+    Ok(Plan {
+        pipelines,
+        sources,
+        folder,
+    })
 }
 
 fn known(root: &Path) -> String {
@@ -85,14 +93,17 @@ fn sources(
     };
     let source = |(repo, name): (&&str, &&str)| {
         let path = match given {
-            Some((data_repo, path)) if data_repo == *repo => existing(path)?,
-            _ => match sample(folder, name)? {
-                Some(path) => path,
-                None => elsewhere(root, folder, repo, name)?,
-            },
+            Some((data_repo, path)) if data_repo == *repo => Some(existing(path)?),
+            _ => sample(folder, name)?,
         };
-        let repo = (*repo).to_owned();
-        Ok(Source { repo, path })
+        match path {
+            Some(path) => Ok(Source {
+                repo: (*repo).to_owned(),
+                path,
+                to_get: false,
+            }),
+            None => elsewhere(root, folder, repo, name),
+        }
     };
     wanted.iter().map(source).collect()
 }
@@ -113,22 +124,20 @@ fn existing(path: &Path) -> Result<PathBuf> {
 }
 
 /// What the use case's folder does not hold: a backbone, by the name of its repo.
-fn elsewhere(root: &Path, folder: &Path, repo: &str, name: &str) -> Result<PathBuf> {
-    let path = backbone::folder(root).join(repo);
-    let folder = folder.display();
+fn elsewhere(root: &Path, folder: &Path, repo: &str, name: &str) -> Result<Source> {
+    let folder = folder.strip_prefix(root).unwrap_or(folder).display();
+    let expected = format!("expected {folder}/{name}/ or {folder}/{name}.*");
     match name {
-        "backbone" if path.is_dir() => Ok(path),
-        "backbone" => bail!(
-            "the backbone {repo} is not here: get it with `cargo xtask backbone {repo}`, or put \
-             one into {folder}/{name}/"
-        ),
-        "data" => bail!(
-            "the input {name:?} has no data: expected {folder}/{name}/ or {folder}/{name}.*, or \
-             --data PATH"
-        ),
-        _ => {
-            bail!("the input {name:?} has no data: expected {folder}/{name}/ or {folder}/{name}.*")
+        "backbone" => {
+            let path = backbone::folder(root).join(repo);
+            Ok(Source {
+                repo: repo.to_owned(),
+                to_get: !path.is_dir(),
+                path,
+            })
         }
+        "data" => bail!("the input {name:?} has no data: {expected}, or say --data PATH"),
+        _ => bail!("the input {name:?} has no data: {expected}"),
     }
 }
 
@@ -205,15 +214,24 @@ mod tests {
             {"pfs": {"name": "backbone", "repo": "net", "glob": "/"}}
         ]});
         let root = use_case(&[("a.json", &pipeline.to_string())]);
-        let error = read(root.path(), "case", None).unwrap_err().to_string();
-        assert!(error.contains("cargo xtask backbone net"), "{error}");
         let kept = root.path().join(".local/backbones/net");
+        let found = || {
+            let mut plan = read(root.path(), "case", None).unwrap();
+            plan.sources.remove(0)
+        };
+        let mut expected = Source {
+            repo: "net".to_owned(),
+            path: kept.clone(),
+            to_get: true,
+        };
+        assert_eq!(found(), expected);
         fs::create_dir_all(&kept).unwrap();
-        let plan = read(root.path(), "case", None).unwrap();
-        assert_eq!(
-            (plan.sources[0].repo.as_str(), &plan.sources[0].path),
-            ("net", &kept)
-        );
+        expected.to_get = false;
+        assert_eq!(found(), expected);
+        let own = root.path().join("pipelines/case/backbone");
+        fs::create_dir_all(&own).unwrap();
+        expected.path = own;
+        assert_eq!(found(), expected);
     }
 
     #[test]

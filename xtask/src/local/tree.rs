@@ -56,7 +56,8 @@ pub(super) fn checked(path: &Path) -> Result<String> {
     let is_allowed = |c: char| (' '..='~').contains(&c) && !REFUSED.contains(c);
     if text.is_empty() || !text.chars().all(is_allowed) {
         bail!(
-            "Pachyderm refuses the file name {:?}: only printable ASCII without {REFUSED}",
+            "Pachyderm refuses the file name {:?}: only printable ASCII without {REFUSED}; \
+             rename it",
             path.display().to_string()
         );
     }

@@ -1,5 +1,6 @@
 //! Compiles the programs, once for all images and local runs.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -30,7 +31,8 @@ pub(crate) fn build(workspace: &Workspace, names: &[&str]) -> Result<PathBuf> {
 ///
 /// All programs are selected and only the binaries of `names` are compiled: the
 /// features of shared dependencies are then the same whatever is asked for, and
-/// so are the bytes.
+/// so are the bytes. A tool that is in no image may be named as well: what it shares
+/// with the programs is compiled once.
 ///
 /// # Errors
 /// When cargo fails; it has said why.
@@ -53,10 +55,13 @@ pub(crate) fn build_for(
     }
     let sh = Shell::new()?;
     sh.change_dir(&workspace.root);
-    let all = workspace.images.iter();
-    let packages: Vec<String> = all
-        .map(|image| format!("--package={}", image.name))
+    let all: BTreeSet<&str> = workspace
+        .images
+        .iter()
+        .map(|image| image.name.as_str())
+        .chain(names.iter().copied())
         .collect();
+    let packages: Vec<String> = all.iter().map(|name| format!("--package={name}")).collect();
     let binaries: Vec<String> = names.iter().map(|name| format!("--bin={name}")).collect();
     let cargo = cargo();
     let build = cmd!(

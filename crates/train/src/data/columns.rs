@@ -118,7 +118,7 @@ mod tests {
     fn chosen(csv: &str, experiment: &Experiment) -> Result<(Vec<Placed>, Vec<LeftOut>), String> {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("a.csv"), csv).unwrap();
-        let texts = read(dir.path(), "data", ',').unwrap();
+        let texts = read(dir.path(), "data", None).unwrap();
         choose(&texts, texts.names.len() - 1, experiment).map_err(|e| e.to_string())
     }
 

@@ -168,7 +168,7 @@ mod tests {
     fn prepared(csv: &str, experiment: &Experiment) -> Result<Dataset, String> {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("a.csv"), csv).unwrap();
-        let texts = read(dir.path(), "data", ',').unwrap();
+        let texts = read(dir.path(), "data", None).unwrap();
         prepare(&texts, experiment).map_err(|e| e.to_string())
     }
 

@@ -18,6 +18,23 @@ pub(super) struct File<'a> {
     pub(super) delimiter: char,
 }
 
+/// What stands between two fields of a CSV file that nothing is said of: a comma where
+/// its first line has one outside of quotation marks, else what it has most of.
+pub(super) fn delimiter(content: &[u8]) -> char {
+    let line = content.split(|byte| matches!(byte, b'\r' | b'\n')).next();
+    let parts = line.unwrap_or_default().split(|byte| *byte == b'"');
+    let outside: Vec<u8> = parts.step_by(2).flatten().copied().collect();
+    let count = |delimiter: char| {
+        let same = |byte: &&u8| char::from(**byte) == delimiter;
+        outside.iter().filter(same).count()
+    };
+    if count(',') > 0 {
+        return ',';
+    }
+    let most = ['|', '\t', ';'].into_iter().max_by_key(|it| count(*it));
+    most.filter(|it| count(*it) > 0).unwrap_or(',')
+}
+
 impl File<'_> {
     fn error(&self, line: u64, problem: impl Into<String>) -> DataError {
         DataError::Format {

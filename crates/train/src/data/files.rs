@@ -29,15 +29,20 @@ pub(super) fn find(folder: &Path) -> Result<Found, DataError> {
         kind.push(path);
     }
     if found.csv.is_empty() {
-        let others = match found.others.as_slice() {
-            [] => ", which is empty".to_owned(),
-            [one] => format!(", only {one}"),
-            [first, rest @ ..] => format!(", only {first} and {} more", rest.len()),
-        };
+        let others = instead(&found.others);
         let path = folder.to_owned();
         return Err(DataError::NoFiles { path, others });
     }
     Ok(found)
+}
+
+/// What lies in a folder that has nothing of what is wanted, after those words.
+pub(crate) fn instead(files: &[String]) -> String {
+    match files {
+        [] => ", which is empty".to_owned(),
+        [one] => format!(", only {one}"),
+        [first, rest @ ..] => format!(", only {first} and {} more", rest.len()),
+    }
 }
 
 /// Every file below `folder`, by path below it, sorted.

@@ -16,7 +16,7 @@ mod values;
 
 pub(crate) use dataset::{Dataset, prepare};
 pub use error::DataError;
-pub(crate) use files::{all as all_files, hidden};
+pub(crate) use files::{all as all_files, hidden, instead};
 pub(crate) use read::{Row, Texts, read};
 pub(crate) use split::{Split, counts, split};
 pub(crate) use target::{Target, classes_of};

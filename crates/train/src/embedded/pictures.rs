@@ -9,7 +9,7 @@ use model::{Digest, Inventory};
 
 use super::examples::{Content, Example, Examples, Kind, coded};
 use crate::TrainingOptions;
-use crate::data::{self, all_files, hidden};
+use crate::data::{self, all_files, hidden, instead};
 use crate::experiment::{Experiment, Labels};
 use crate::progress::{Progress, step, warn};
 use crate::run::counted;
@@ -27,8 +27,11 @@ pub(super) fn read(args: &TrainingOptions, experiment: &Experiment) -> Result<Ex
         files.into_iter().partition(|path| is_picture(path));
     if pictures.is_empty() {
         bail!(
-            "there is no picture (*.jpg, *.jpeg, *.png, *.webp) below {}",
-            folder.display()
+            "there is no picture (*.jpg, *.jpeg, *.png, *.webp) in the input {}{}; put each into a \
+             folder named after its class (as dogs/1.jpg), or its class before its number (as \
+             dog.1.jpg)",
+            args.input,
+            instead(&others)
         );
     }
     let tables: Vec<&String> = others
@@ -42,7 +45,7 @@ pub(super) fn read(args: &TrainingOptions, experiment: &Experiment) -> Result<Ex
         Some(Labels::Prefix) => (Labels::Prefix, "prefix".to_owned(), by_prefix(&pictures)),
         None if !tables.is_empty() => csv().context(
             "the pictures have a CSV file beside them; if it does not tell their classes, set \
-             `labels: folder` or `labels: prefix`",
+             `labels: folder` or `labels: prefix` in the experiment file",
         )?,
         None => detect(&pictures)?,
     };
@@ -161,11 +164,12 @@ fn detect(pictures: &[String]) -> Result<(Labels, String, Classes)> {
         }
         (true, true) => bail!(
             "the classes may be the folders of the pictures or the begins of their names: set \
-             `labels: folder` or `labels: prefix`"
+             `labels: folder` or `labels: prefix` in the experiment file"
         ),
         (false, false) => bail!(
             "neither the folders of the pictures (as dogs/1.jpg) nor the begins of their names (as \
-             dog.1.jpg) give two or more classes of two or more: set `labels`"
+             dog.1.jpg) give two or more classes of two or more: name them so, or list all in a CSV \
+             file with the columns file and label"
         ),
     }
 }
@@ -257,7 +261,7 @@ mod tests {
         assert!(
             found(&["1.jpg", "2.jpg"])
                 .unwrap_err()
-                .contains("set `labels`")
+                .contains("columns file and label")
         );
     }
 }

@@ -5,6 +5,11 @@ use model::Task;
 use super::{Experiment, HeadKind, Hyperparameters, Mode, Search};
 use crate::metrics;
 
+/// Whether a CSV reader can tell fields by it.
+fn is_delimiter(it: char) -> bool {
+    it.is_ascii() && !matches!(it, '"' | '\r' | '\n')
+}
+
 impl Experiment {
     /// Why a value is outside of its range, or does not go with another one.
     pub(super) fn check(&self) -> Result<(), String> {
@@ -25,11 +30,8 @@ impl Experiment {
             "hyperparameters.max_iterations is 0, wants at least 1".to_owned()
         } else if !(tolerance > 0.0 && tolerance.is_finite()) {
             format!("hyperparameters.tolerance is {tolerance}, wants a number above 0")
-        } else if !self.delimiter.is_ascii() || matches!(self.delimiter, '"' | '\r' | '\n') {
-            format!(
-                "delimiter is {:?}, wants one ASCII character such as ';'",
-                self.delimiter
-            )
+        } else if let Some(delimiter) = self.delimiter.filter(|it| !is_delimiter(*it)) {
+            format!("delimiter is {delimiter:?}, wants one ASCII character such as ';'")
         } else if !(0.0..=1.0).contains(&self.max_broken) {
             format!(
                 "max_broken is {}, wants a share from 0 to 1 such as 0.05",

@@ -28,8 +28,9 @@ pub struct Experiment {
     pub split: f64,
     /// The seed of the choice of held-out rows.
     pub seed: u64,
-    /// The character between two fields of the data files.
-    pub delimiter: char,
+    /// The character between two fields of the data files; by default what stands
+    /// in the first line of each, `,` before others.
+    pub delimiter: Option<char>,
     /// A backbone's name, or the folder of one: the data is then pictures or
     /// texts, whichever it takes, and no table.
     pub backbone: Option<String>,
@@ -159,7 +160,7 @@ impl Default for Experiment {
             task: None,
             split: 0.2,
             seed: 0,
-            delimiter: ',',
+            delimiter: None,
             backbone: None,
             labels: None,
             content: None,

@@ -153,7 +153,7 @@ mod tests {
         let read = Experiment::parse(text).unwrap();
         assert_eq!(read.target.as_deref(), Some("y"));
         assert_eq!(read.task, Some(Task::Regression));
-        assert_eq!((read.split, read.seed, read.delimiter), (0.3, 7, ';'));
+        assert_eq!((read.split, read.seed, read.delimiter), (0.3, 7, Some(';')));
         assert_eq!(read.hyperparameters.class_weights, ClassWeights::Balanced);
         assert!(read.check().is_ok());
     }

@@ -1,5 +1,7 @@
 //! One run: data in, pipelines, manifest, server, prediction.
 
+mod backbones;
+mod follow;
 mod intake;
 mod pipelines;
 mod serve;
@@ -22,7 +24,7 @@ use crate::workspace::Workspace;
 pub(super) fn run(args: &Args, workspace: &Workspace) -> Result<ExitCode> {
     let plan = plan::read(&workspace.root, args.use_case(), args.data.as_deref())?;
     check_reprocess(args, &plan)?;
-    let run = Run {
+    let mut run = Run {
         args,
         secrets: Secrets::of(&workspace.root),
         state: State::open(&workspace.root, args.use_case())?,
@@ -30,6 +32,7 @@ pub(super) fn run(args: &Args, workspace: &Workspace) -> Result<ExitCode> {
         plan,
     };
     run.check()?;
+    run.get_backbones(workspace)?;
     if args.watch {
         return run.watch();
     }

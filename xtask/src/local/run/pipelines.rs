@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use super::Run;
+use super::follow::Following;
 use crate::descriptor::Descriptor;
 use crate::local::job::{Finished, Outcome, Runner};
 use crate::local::process::{reap, tail};
@@ -68,12 +69,16 @@ impl Run<'_> {
             None => false,
         };
         let started = Instant::now();
+        let mut following = None;
         let announce = |log: &Path| {
             let command = pipeline.spec.transform.cmd.join(" ");
             report::status("Running", format!("{name}: {command}"));
             report::status("Log", self.state.short(log));
+            following = Following::start(log);
         };
-        match runner.run(pipeline, reprocess, announce)? {
+        let outcome = runner.run(pipeline, reprocess, announce);
+        drop(following);
+        match outcome? {
             Outcome::Skipped { head, changed } => {
                 let what = "data and configuration unchanged since job";
                 report::status("Skipped", format!("{name}: {what} {}", head.id));

@@ -1,6 +1,5 @@
 //! Serves what the pipelines have made, and shows a prediction.
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
@@ -8,8 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use super::Run;
-use crate::local::predict::{self, Question};
-use crate::local::repo::Commit;
+use crate::local::predict::{self, Data, Question};
 use crate::local::serving::{Manifest, Phase, Status, Supervisor, Wanted, model_folder};
 use crate::local::state::State;
 use crate::{interrupt, report};
@@ -106,36 +104,48 @@ impl Run<'_> {
     }
 
     fn predict(&self, manifest: &Manifest, url: &str) -> Result<()> {
-        let Some(question) = self.question(manifest)? else {
+        let mut questions = self.questions(manifest)?.into_iter();
+        let Some(mut question) = questions.next() else {
             report::warning(format!(
-                "no row of the data has all columns of the model; ask it yourself at {url}"
+                "the data has nothing that the model takes; ask it yourself at {url}"
             ));
             return Ok(());
         };
-        report::status("Asking", question.words());
-        println!("{}", question.ask(url)?);
-        report::status("Try", question.curl(url));
-        Ok(())
+        loop {
+            report::status("Asking", question.words());
+            match (question.ask(url), questions.next()) {
+                (Ok(answer), _) => {
+                    println!("{answer}");
+                    report::status("Try", question.curl(url)?);
+                    return Ok(());
+                }
+                (Err(error), None) => return Err(error),
+                (Err(error), Some(next)) => {
+                    report::warning(format_args!("{error:#}"));
+                    question = next;
+                }
+            }
+        }
     }
 
-    /// A row of the data for a model that lies here.
-    fn question(&self, manifest: &Manifest) -> Result<Option<Question>> {
+    /// What of the data a model that lies here can be asked.
+    fn questions(&self, manifest: &Manifest) -> Result<Vec<Question>> {
         let Some(uri) = manifest.model_uri() else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
         let model = model_folder(&self.state, uri)?;
         let mut data = Vec::new();
         for source in &self.plan.sources {
             let repo = self.state.repo(&source.repo);
-            if let Some(head) = repo.head()? {
-                data.push((repo.files(&head.id), head));
+            if let Some(commit) = repo.head()? {
+                data.push(Data {
+                    source: &source.path,
+                    folder: repo.files(&commit.id),
+                    commit,
+                });
             }
         }
-        let data: Vec<(&Path, &Commit)> = data
-            .iter()
-            .map(|(path, head)| (path.as_path(), head))
-            .collect();
-        predict::question(&model, &data)
+        predict::questions(&model, &data)
     }
 }
 

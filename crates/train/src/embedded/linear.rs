@@ -20,10 +20,7 @@ pub(super) fn fit(
         scaling.widen(&prior.deviation);
     }
     let prior = prior.map(|prior| scaling.scaled(&prior.head));
-    let scaled = Scaled {
-        rows,
-        scaling: &scaling,
-    };
+    let scaled = Scaled::new(rows, &scaling);
     let (linear, _) = softmax::fit(&scaled, codes, classes, settings, prior.as_ref())?;
     Ok(Layers::new(vec![(linear.weights, linear.bias)]).behind(&scaling))
 }

@@ -125,10 +125,23 @@ impl Scaling {
 
 /// Rows, scaled whenever they are wanted.
 pub(super) struct Scaled<'a> {
-    /// The rows.
-    pub(super) rows: Rows<'a>,
-    /// Their scaling.
-    pub(super) scaling: &'a Scaling,
+    rows: Rows<'a>,
+    scaling: &'a Scaling,
+    /// All of them where they are one block. A solver wants them some hundred times, and
+    /// scaling them takes longer than what it computes of them.
+    ready: Option<Array2<f64>>,
+}
+
+impl<'a> Scaled<'a> {
+    /// `rows` by their `scaling`.
+    pub(super) fn new(rows: Rows<'a>, scaling: &'a Scaling) -> Self {
+        let only = (rows.len() <= BLOCK).then(|| rows.blocks().next());
+        Self {
+            rows,
+            scaling,
+            ready: only.flatten().map(|block| scaling.apply(block)),
+        }
+    }
 }
 
 impl Features for Scaled<'_> {
@@ -137,6 +150,9 @@ impl Features for Scaled<'_> {
     }
 
     fn each_block(&self, take: &mut dyn FnMut(usize, ArrayView2<'_, f64>)) {
+        if let Some(block) = &self.ready {
+            return take(0, block.view());
+        }
         for (index, block) in self.rows.blocks().enumerate() {
             take(index * BLOCK, self.scaling.apply(block).view());
         }
@@ -171,16 +187,18 @@ mod tests {
             scores[[0, 0]],
             0.5 + wide[[2999, 0]] + 2.0 * wide[[2999, 1]]
         );
-        let scaled = Scaled {
-            rows,
-            scaling: &scaling,
-        };
-        let mut seen = 0;
-        scaled.each_block(&mut |first, block| {
-            assert_eq!(first, seen);
-            seen += block.nrows();
-        });
-        assert_eq!(seen, 3000);
+        for (count, wanted) in [(3000, 3), (1024, 1), (1, 1), (0, 0)] {
+            let rows = Rows::new(&vectors, &all[..count]);
+            let (mut seen, mut blocks) = (0, 0);
+            Scaled::new(rows, &scaling).each_block(&mut |first, block| {
+                assert_eq!(first, seen);
+                let row = vectors.row(all[first]).mapv(f64::from);
+                assert_eq!(block.row(0), (row - &scaling.mean) / &scaling.deviation);
+                seen += block.nrows();
+                blocks += 1;
+            });
+            assert_eq!((seen, blocks), (count, wanted));
+        }
         assert_eq!(scaling.whole(&rows).nrows(), 3000);
     }
 }

@@ -13,6 +13,7 @@
 
 #[path = "peers/grpc.rs"]
 mod grpc;
+#[allow(dead_code)]
 #[path = "peers/load.rs"]
 mod load;
 #[path = "../tests/it/support/proto.rs"]

@@ -3,19 +3,22 @@
 mod bump;
 mod images;
 mod local;
+mod python;
 mod serve;
+mod train;
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use clap::Subcommand;
+use clap::{Subcommand, value_parser};
 use xshell::Cmd;
 
 use crate::workspace::Workspace;
 
-/// Measure how fast images, bump, local and serve are, against targets and peers.
+/// Measure how fast images, bump, local, serve and train are, against targets and peers.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask bench bump      1, 100 and 10,000 descriptors
@@ -23,7 +26,11 @@ use crate::workspace::Workspace;
   cargo xtask bench images --registry localhost:5000
                               also pushes, to a registry that may be filled
   cargo xtask bench local     10,000 datums beside xargs, a commit beside a copy
-  cargo xtask bench serve     requests a second beside seldon-core and mlserver")]
+  cargo xtask bench serve     requests a second beside seldon-core and mlserver
+  cargo xtask bench serve --pictures DIR
+                              pictures a second and their p50 beside the same two
+  cargo xtask bench train --data DIR
+                              tables beside scikit-learn, pictures beside ONNX Runtime")]
 pub(crate) struct Args {
     #[command(subcommand)]
     what: What,
@@ -40,7 +47,22 @@ enum What {
         registry: Option<String>,
     },
     /// Ask serve and the Python servers as often as they answer, with Python's index
-    Serve,
+    Serve {
+        /// Ask a model that is trained on the labelled pictures of this folder instead of
+        /// one of numbers
+        #[arg(long, value_name = "DIR")]
+        pictures: Option<PathBuf>,
+    },
+    /// Train on the tables of scikit-learn beside its models, and on pictures beside ONNX
+    /// Runtime, with Python's index
+    Train {
+        /// Folder of labelled pictures; without one only tables are trained on
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// How often each is run on the pictures
+        #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u32).range(1..))]
+        rounds: u32,
+    },
     /// Run many small datums beside xargs, and commit a gigabyte beside a copy of it
     Local {
         /// How many datums
@@ -54,11 +76,20 @@ impl Args {
         match self.what {
             What::Bump => bump::run()?,
             What::Images { registry } => images::run(workspace, registry.as_deref())?,
-            What::Serve => serve::run(workspace)?,
+            What::Serve { pictures } => serve::run(workspace, pictures.as_deref())?,
+            What::Train { data, rounds } => train::run(workspace, data.as_deref(), rounds)?,
             What::Local { datums } => local::run(datums)?,
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The whole path of a folder that somebody has named.
+fn folder(path: &Path) -> Result<PathBuf> {
+    let whole = path.canonicalize();
+    let whole = whole.with_context(|| format!("cannot read {}", path.display()))?;
+    ensure!(whole.is_dir(), "{} is not a folder", path.display());
+    Ok(whole)
 }
 
 /// Runs a command and gives the time it took.
@@ -114,4 +145,21 @@ fn ratio(what: &str, time: Duration, peer: Duration) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{what:50} {ratio:8.2} x")?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_folder_is_a_folder() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert!(folder(place.path()).unwrap().is_absolute());
+        let error = folder(&file).unwrap_err().to_string();
+        assert!(error.ends_with("file is not a folder"), "{error}");
+        let error = folder(&place.path().join("none")).unwrap_err().to_string();
+        assert!(error.starts_with("cannot read"), "{error}");
+    }
 }

@@ -1,58 +1,62 @@
 //! The server beside those that it replaces, which are installed for this.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use xshell::{Shell, cmd};
 
-use crate::programs;
+use super::python::Python;
+use super::train;
 use crate::workspace::Workspace;
+use crate::{images, onnxruntime, programs};
 
-/// The Python servers: the folder of their environment, and what is installed.
-const PEERS: [(&str, &str, &[&str]); 2] = [
+/// The Python servers, and the variable that names the folder of each.
+const PEERS: [(&str, Python); 2] = [
     (
         "SELDON_BIN",
-        "seldon-core",
-        &["setuptools<80", "seldon-core==1.18.2"],
+        Python {
+            name: "seldon-core",
+            packages: &["setuptools<80", "seldon-core==1.18.2"],
+        },
     ),
     (
         "MLSERVER_BIN",
-        "mlserver",
-        // Its workers do not load a model with a newer uvloop.
-        &["mlserver==1.7.1", "uvloop==0.21.0"],
+        Python {
+            name: "mlserver",
+            // Its workers do not load a model with a newer uvloop.
+            packages: &["mlserver==1.7.1", "uvloop==0.21.0"],
+        },
     ),
 ];
 
-pub(super) fn run(workspace: &Workspace) -> Result<()> {
+/// Measures small requests, or where there is a folder of `pictures`, these.
+pub(super) fn run(workspace: &Workspace, pictures: Option<&Path>) -> Result<()> {
     let sh = Shell::new()?;
     sh.change_dir(&workspace.root);
-    let target = programs::target_folder(workspace)?;
-    for (variable, name, packages) in PEERS {
-        let bin = install(&sh, &target.join("python").join(name), packages)
-            .with_context(|| format!("cannot install {name}; python3 with venv is needed"))?;
-        sh.set_var(variable, bin);
+    let pictures = pictures.map(super::folder).transpose()?;
+    for (variable, python) in PEERS {
+        sh.set_var(variable, python.install(&sh, workspace)?);
     }
-    let cargo = programs::cargo();
-    let bench = cmd!(sh, "{cargo} bench --package serve --bench peers --locked");
-    Ok(bench.quiet().run()?)
+    match pictures {
+        Some(pictures) => of_pictures(&sh, workspace, &pictures),
+        None => bench(&sh, workspace, "peers"),
+    }
 }
 
-/// The bin folder of a Python environment that has `packages`.
-fn install(sh: &Shell, folder: &Path, packages: &[&str]) -> Result<PathBuf> {
-    let bin = folder.join("bin");
-    let done = folder.join("installed");
-    let wanted = packages.join(" ");
-    if sh.read_file(&done).is_ok_and(|found| found == wanted) {
-        return Ok(bin);
-    }
-    cmd!(sh, "python3 -m venv {folder}").quiet().run()?;
-    let pip = bin.join("pip");
-    cmd!(
-        sh,
-        "{pip} install --quiet --disable-pip-version-check {packages...}"
-    )
-    .quiet()
-    .run()?;
-    sh.write_file(&done, wanted)?;
-    Ok(bin)
+/// A model of the `pictures` is trained, and asked with the largest of them.
+fn of_pictures(sh: &Shell, workspace: &Workspace, pictures: &Path) -> Result<()> {
+    let platform = images::host_platform()?;
+    let library = onnxruntime::ensure(&workspace.root, &platform, None, onnxruntime::PYTHON)?;
+    let pfs = tempfile::tempdir()?;
+    train::Trainer::new(sh, workspace, pictures)?.train(pfs.path())?;
+    sh.set_var("ORT_DYLIB_PATH", library.join(onnxruntime::LIBRARY));
+    sh.set_var("PACKAGE", pfs.path().join("out/model"));
+    sh.set_var("PICTURES", pictures);
+    bench(sh, workspace, "pictures")
+}
+
+fn bench(sh: &Shell, workspace: &Workspace, name: &str) -> Result<()> {
+    let cargo = programs::cargo();
+    let bench = cmd!(sh, "{cargo} bench --bench {name}");
+    Ok(programs::measuring(bench, sh, workspace)?.quiet().run()?)
 }

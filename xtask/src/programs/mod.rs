@@ -43,7 +43,6 @@ pub(crate) fn build_for(
     with_libraries: bool,
 ) -> Result<PathBuf> {
     let mut folder = target_folder(workspace)?;
-    let wrapper = wrapper(&folder)?;
     let (takers, mut fixed): (Vec<&str>, Vec<&str>) = names
         .iter()
         .partition(|name| workspace.takes_libraries(name));
@@ -55,29 +54,57 @@ pub(crate) fn build_for(
     }
     let sh = Shell::new()?;
     sh.change_dir(&workspace.root);
-    let all: BTreeSet<&str> = workspace
-        .images
-        .iter()
-        .map(|image| image.name.as_str())
-        .chain(names.iter().copied())
-        .collect();
-    let packages: Vec<String> = all.iter().map(|name| format!("--package={name}")).collect();
     let binaries: Vec<String> = names.iter().map(|name| format!("--bin={name}")).collect();
     let cargo = cargo();
-    let build = cmd!(
-        sh,
-        "{cargo} build --release --locked --target {target} {packages...} {binaries...}"
-    );
-    let mut build = without_the_caller(build)
-        .env("CARGO_ENCODED_RUSTFLAGS", flags(&sh, workspace)?)
-        .env("CARGO_TARGET_DIR", &folder)
+    let build = cmd!(sh, "{cargo} build --release {binaries...}");
+    let images = workspace.images.iter().map(|image| image.name.as_str());
+    let all: BTreeSet<&str> = images.chain(names.iter().copied()).collect();
+    let build = alike(build, &sh, workspace, (&all, &folder, target, &fixed))?;
+    build.quiet().run().context("the programs do not compile")?;
+    Ok(folder.join(target).join("release"))
+}
+
+/// The `cargo bench` or `cargo test --release` that `command` is, compiling as [`build`]
+/// does: what both need is compiled once, and the programs are those of the images.
+///
+/// # Errors
+/// When the manifests do not parse.
+pub(crate) fn measuring<'a>(
+    command: Cmd<'a>,
+    sh: &Shell,
+    workspace: &Workspace,
+) -> Result<Cmd<'a>> {
+    let folder = target_folder(workspace)?;
+    let images = workspace.images.iter().map(|image| image.name.as_str());
+    let all: BTreeSet<&str> = images.collect();
+    let of_itself = |name: &&&str| !workspace.takes_libraries(name);
+    let fixed: Vec<&str> = all.iter().filter(of_itself).copied().collect();
+    let target = host_target()?;
+    alike(command, sh, workspace, (&all, &folder, &target, &fixed))
+}
+
+/// What `command` compiles of the packages for the target goes into the folder, and
+/// `fixed` programs hold the C library.
+fn alike<'a>(
+    command: Cmd<'a>,
+    sh: &Shell,
+    workspace: &Workspace,
+    (packages, folder, target, fixed): (&BTreeSet<&str>, &Path, &str, &[&str]),
+) -> Result<Cmd<'a>> {
+    let wrapper = wrapper(&target_folder(workspace)?)?;
+    let packages = packages.iter().map(|name| format!("--package={name}"));
+    let command = command
+        .args(["--locked", "--target", target])
+        .args(packages);
+    let mut command = without_the_caller(command)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(sh, workspace)?)
+        .env("CARGO_TARGET_DIR", folder)
         .env("RUSTC_WRAPPER", &wrapper)
         .env("XTASK_STATIC", fixed.join(" "));
     if let Some(other) = std::env::var_os("RUSTC_WRAPPER") {
-        build = build.env("XTASK_RUSTC_WRAPPER", other);
+        command = command.env("XTASK_RUSTC_WRAPPER", other);
     }
-    build.quiet().run().context("the programs do not compile")?;
-    Ok(folder.join(target).join("release"))
+    Ok(command)
 }
 
 /// Puts the wrapper below `folder`. It stays the same file while it says the same, as

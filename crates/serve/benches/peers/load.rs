@@ -1,6 +1,7 @@
 //! Clients that ask one server as often as it answers.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,38 +18,70 @@ pub(crate) const WARM: Duration = Duration::from_secs(1);
 
 /// The body of one answer.
 pub(crate) fn ask(address: &str, request: &Request) -> Vec<u8> {
-    let mut connection = Connection::open(address).unwrap();
-    assert_eq!(connection.ask(request).unwrap(), 200);
-    connection.body
+    attempt(address, request).unwrap()
+}
+
+/// The body of one answer, or what went wrong.
+pub(crate) fn attempt(address: &str, request: &Request) -> Result<Vec<u8>, String> {
+    let mut connection = Connection::open(address).map_err(|e| e.to_string())?;
+    match connection.ask(request).map_err(|e| e.to_string())? {
+        200 => Ok(connection.body),
+        status => Err(format!(
+            "{status}: {}",
+            String::from_utf8_lossy(&connection.body)
+        )),
+    }
+}
+
+/// What clients see of a server.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen {
+    /// Answers a second.
+    pub(crate) rate: f64,
+    /// The time that half of the answers take at most.
+    pub(crate) p50: Duration,
 }
 
 /// Answers a second to `clients` clients.
 pub(crate) fn measure(address: &str, request: &Request, clients: usize) -> f64 {
+    look(address, request, clients, SPAN).rate
+}
+
+/// As [`measure`] over `span`, and how long the answers take.
+pub(crate) fn look(address: &str, request: &Request, clients: usize, span: Duration) -> Seen {
     let (counting, done) = (AtomicBool::new(false), AtomicBool::new(false));
-    let answers = AtomicUsize::new(0);
+    let all = Mutex::new(Vec::new());
     let mut time = Duration::ZERO;
     thread::scope(|scope| {
         for _ in 0..clients {
             scope.spawn(|| {
                 let mut connection = Connection::open(address).unwrap();
+                let mut times = Vec::new();
                 while !done.load(Ordering::Relaxed) {
                     if connection.closed {
                         connection = Connection::open(address).unwrap();
                     }
+                    let begin = Instant::now();
                     assert_eq!(connection.ask(request).unwrap(), 200);
                     if counting.load(Ordering::Relaxed) {
-                        answers.fetch_add(1, Ordering::Relaxed);
+                        times.push(begin.elapsed());
                     }
                 }
+                all.lock().unwrap().extend(times);
             });
         }
         thread::sleep(WARM);
         counting.store(true, Ordering::Relaxed);
         let start = Instant::now();
-        thread::sleep(SPAN);
+        thread::sleep(span);
         counting.store(false, Ordering::Relaxed);
         time = start.elapsed();
         done.store(true, Ordering::Relaxed);
     });
-    answers.into_inner() as f64 / time.as_secs_f64()
+    let mut all = all.into_inner().unwrap();
+    all.sort_unstable();
+    Seen {
+        rate: all.len() as f64 / time.as_secs_f64(),
+        p50: all[all.len() / 2],
+    }
 }

@@ -161,27 +161,44 @@ pub(crate) fn bare(answer: &[u8]) -> Server {
 
 /// What serve replaces: the wrapper, with one process for each core.
 pub(crate) fn wrapper() -> Option<Server> {
+    wrapped("Echo", WRAPPED, &[])
+}
+
+/// The wrapper around the class `name` in `source`, with more in its environment.
+pub(crate) fn wrapped(name: &str, source: &str, more: &[(&str, &str)]) -> Option<Server> {
     let bin = PathBuf::from(std::env::var_os("SELDON_BIN")?);
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("Echo.py"), WRAPPED).unwrap();
+    fs::write(folder.path().join(format!("{name}.py")), source).unwrap();
     let ports = [free_port(), free_port()];
     let [port, grpc] = ports.map(|port| port.to_string());
     let metrics = free_port().to_string();
     let cores = thread::available_parallelism().unwrap().to_string();
     let mut command = Command::new(bin.join("seldon-core-microservice"));
-    command.arg("Echo").args(["--service-type", "MODEL"]);
+    command.arg(name).args(["--service-type", "MODEL"]);
     command.args(["--http-port", &port, "--grpc-port", &grpc]);
     command.args(["--metrics-port", &metrics, "--workers", &cores]);
-    command.current_dir(folder.path());
+    command
+        .current_dir(folder.path())
+        .envs(more.iter().copied());
     Some(Server::start(&mut command, ports, Some(folder)))
 }
 
 /// What Seldon recommends, in its fastest form here: in one process.
 pub(crate) fn mlserver() -> Option<Server> {
+    served("echo", "Echo", SERVED, &[])
+}
+
+/// That with the class in `source` as the model `name`, with more in its environment.
+pub(crate) fn served(
+    name: &str,
+    class: &str,
+    source: &str,
+    more: &[(&str, &str)],
+) -> Option<Server> {
     let bin = PathBuf::from(std::env::var_os("MLSERVER_BIN")?);
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("echo_model.py"), SERVED).unwrap();
-    let model = r#"{"name": "echo", "implementation": "echo_model.Echo"}"#;
+    fs::write(folder.path().join("served_model.py"), source).unwrap();
+    let model = format!(r#"{{"name": "{name}", "implementation": "served_model.{class}"}}"#);
     fs::write(folder.path().join("model-settings.json"), model).unwrap();
     let [port, grpc, metrics] = [(); 3].map(|()| free_port());
     let settings = format!(
@@ -192,5 +209,6 @@ pub(crate) fn mlserver() -> Option<Server> {
     let mut command = Command::new(bin.join("mlserver"));
     command.args(["start", "."]).current_dir(folder.path());
     command.env("PYTHONPATH", folder.path());
+    command.envs(more.iter().copied());
     Some(Server::start(&mut command, [port, grpc], Some(folder)))
 }

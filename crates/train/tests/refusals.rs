@@ -92,7 +92,7 @@ fn folders_that_are_not_there() {
     assert!(
         Pfs::new()
             .refused(&[])
-            .contains("there is no *.csv or *.tsv file below")
+            .contains("there is no *.csv or *.tsv file in the input data")
     );
     assert!(
         Pfs::iris()

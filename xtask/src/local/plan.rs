@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::support;
+use super::{support, tree};
 use crate::backbone;
 use crate::descriptor::{self, Descriptor};
 
@@ -119,8 +119,17 @@ fn repo_for_data<'a>(wanted: &BTreeMap<&'a str, &'a str>) -> Result<&'a str> {
 }
 
 fn existing(path: &Path) -> Result<PathBuf> {
-    path.canonicalize()
-        .with_context(|| format!("cannot read the data {}", path.display()))
+    let found = path
+        .canonicalize()
+        .with_context(|| format!("cannot read the data {}", path.display()))?;
+    // Pachyderm makes no datum of it, and nothing would run.
+    if tree::list(&found)?.is_empty() {
+        bail!(
+            "there is no file in {}: name another --data",
+            path.display()
+        );
+    }
+    Ok(found)
 }
 
 /// What the use case's folder does not hold: a backbone, by the name of its repo.
@@ -228,6 +237,9 @@ mod tests {
         fs::create_dir_all(&kept).unwrap();
         expected.to_get = false;
         assert_eq!(found(), expected);
+        let empty = tempfile::tempdir().unwrap();
+        let error = read(root.path(), "case", Some(empty.path())).unwrap_err();
+        assert!(error.to_string().contains("there is no file"), "{error}");
         let own = root.path().join("pipelines/case/backbone");
         fs::create_dir_all(&own).unwrap();
         expected.path = own;

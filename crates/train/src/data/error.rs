@@ -19,10 +19,10 @@ pub enum DataError {
         source: std::io::Error,
     },
     /// There is nothing to read.
-    #[error("there is no *.csv or *.tsv file below {}{others}", path.display())]
+    #[error("there is no *.csv or *.tsv file in the input {input}{others}")]
     NoFiles {
-        /// The data folder.
-        path: PathBuf,
+        /// The input's name.
+        input: String,
         /// What lies there instead.
         others: String,
     },

@@ -15,10 +15,10 @@ pub(super) struct Found {
     pub(super) others: Vec<String>,
 }
 
-/// Finds every file below `folder`, following symbolic links, as Pachyderm's
+/// Finds every file below `folder`, that of the input `input`, following symbolic links, as Pachyderm's
 /// `/pfs/<input>` is one. Hidden files are never data: they are what editors and
 /// file managers leave behind.
-pub(super) fn find(folder: &Path) -> Result<Found, DataError> {
+pub(super) fn find(folder: &Path, input: &str) -> Result<Found, DataError> {
     let mut found = Found::default();
     for path in all(folder)? {
         let kind = if is_csv(&path) {
@@ -30,8 +30,8 @@ pub(super) fn find(folder: &Path) -> Result<Found, DataError> {
     }
     if found.csv.is_empty() {
         let others = instead(&found.others);
-        let path = folder.to_owned();
-        return Err(DataError::NoFiles { path, others });
+        let input = input.to_owned();
+        return Err(DataError::NoFiles { input, others });
     }
     Ok(found)
 }
@@ -112,7 +112,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "").unwrap();
         }
-        let found = find(dir.path()).unwrap();
+        let found = find(dir.path(), "data").unwrap();
         assert_eq!(found.csv, ["a/deep/er/y.csv", "a/z.CSV", "b.csv"]);
         assert_eq!(found.others, [".git/x.csv", ".hidden.csv", "note.txt"]);
     }
@@ -126,19 +126,19 @@ mod tests {
         fs::write(real.join("a.csv"), "").unwrap();
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(&real, &link).unwrap();
-        assert_eq!(find(&link).unwrap().csv, ["a.csv"]);
+        assert_eq!(find(&link, "data").unwrap().csv, ["a.csv"]);
         std::os::unix::fs::symlink(&real, real.join("loop")).unwrap();
-        assert!(matches!(find(&link), Err(DataError::Read { .. })));
+        assert!(matches!(find(&link, "data"), Err(DataError::Read { .. })));
     }
 
     #[test]
     fn an_empty_folder_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let error = find(dir.path()).unwrap_err().to_string();
+        let error = find(dir.path(), "data").unwrap_err().to_string();
         assert!(error.ends_with("which is empty"), "{error}");
         fs::write(dir.path().join("a.txt"), "").unwrap();
-        let error = find(dir.path()).unwrap_err().to_string();
+        let error = find(dir.path(), "data").unwrap_err().to_string();
         assert!(error.ends_with("only a.txt"), "{error}");
-        assert!(find(&dir.path().join("none")).is_err());
+        assert!(find(&dir.path().join("none"), "data").is_err());
     }
 }

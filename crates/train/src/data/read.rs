@@ -102,7 +102,7 @@ pub(crate) fn read(
     input: &str,
     delimiter: Option<char>,
 ) -> Result<Texts, DataError> {
-    let found = files::find(folder)?;
+    let found = files::find(folder, input)?;
     let mut texts = Texts {
         names: Vec::new(),
         rows: Vec::new(),

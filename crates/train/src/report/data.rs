@@ -49,7 +49,7 @@ fn balance(report: &Report<'_>) -> Markup {
         },
     };
     html! {
-        (table(&format!("The classes of {}", data.target_name), &["class", "#rows", "#share"], rows))
+        (table(&format!("The classes, by {}", data.target_name), &["class", "#rows", "#share"], rows))
         @if !report.split.seen_once.is_empty() {
             p.note {
                 (counted(report.split.seen_once.len(), "class")) " with a single row: learned from, and not measured, \

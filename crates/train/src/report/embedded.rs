@@ -101,7 +101,7 @@ fn data(outcome: &Outcome<'_>) -> Markup {
                     (counted(all.cut, "text")) " longer than the backbone reads were cut at the end."
                 }
             }
-            (table(&format!("The classes of {}", all.target_name), &heads, rows))
+            (table(&format!("The classes, by {}", all.target_name), &heads, rows))
             (examples::alike(outcome))
             @if !all.broken.is_empty() {
                 h3 { "Left out" }

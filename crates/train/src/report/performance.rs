@@ -78,7 +78,7 @@ pub(super) fn classification(c: &Classification) -> Result<Markup> {
             (class_table(&c.classes))
             p.dim {
                 "Precision: of the rows predicted as this class, how many are. Recall: of the rows of this class, how \
-                 many were found. F1: the harmonic mean of both. The lines upon the bars, and the numbers in brackets, are \
+                 many were found. F1: the harmonic mean of both. The lines upon the bars, and the smaller numbers, are \
                  95 % confidence intervals (Wilson's score): so far off may the figures be, as they come from so few rows. \
                  A dash stands where there is nothing to divide."
             }

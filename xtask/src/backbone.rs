@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::programs;
 use crate::workspace::Workspace;
@@ -50,20 +50,17 @@ impl Args {
     }
 }
 
-/// Gets the backbone `name`, if it is not here yet.
+/// Gets the backbone `name`, if it is not here yet; `false` when none is known by this
+/// name, or it cannot be had, and stderr tells why.
 ///
 /// # Errors
 ///
-/// When none is known by this name, or it cannot be had; what was said on stderr
-/// tells why.
-pub(crate) fn get(workspace: &Workspace, name: &str) -> Result<()> {
+/// When the program that makes it does not compile or start.
+pub(crate) fn get(workspace: &Workspace, name: &str) -> Result<bool> {
     let mut command = command(workspace, Some(name))?;
     // The result of the caller is another one.
     let status = command.stdout(Stdio::null()).status();
-    if !status.context("cannot start the program")?.success() {
-        bail!("the backbone {name} cannot be had");
-    }
-    Ok(())
+    Ok(status.context("cannot start the program")?.success())
 }
 
 fn command(workspace: &Workspace, name: Option<&str>) -> Result<Command> {

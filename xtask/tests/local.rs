@@ -8,6 +8,8 @@
     reason = "tests"
 )]
 
+#[path = "local/backbones.rs"]
+mod backbones;
 #[path = "local/case.rs"]
 mod case;
 #[path = "local/containers.rs"]

@@ -136,7 +136,7 @@ impl Examples {
             let (name, reason) = self.broken.first().cloned().unwrap_or_default();
             bail!(
                 "{broken} of {} cannot be used, more than the share {max_broken} of max_broken, as \
-                 {name}: {reason}",
+                 {name}: {reason}; mend or remove them, or raise max_broken",
                 counted(all, noun)
             );
         }

@@ -1,6 +1,6 @@
 //! Gets the backbones that a use case names and that are not here.
 
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
 
 use super::Run;
 use crate::workspace::Workspace;
@@ -19,10 +19,13 @@ impl Run<'_> {
             if source.to_get {
                 report::status("Getting", format_args!("the backbone {repo}, once"));
                 let own = self.plan.folder.join("backbone");
-                backbone::get(workspace, repo).with_context(|| {
-                    let own = self.state.short(&own);
-                    format!("try again, or put a backbone into {own}/")
-                })?;
+                if !backbone::get(workspace, repo)? {
+                    bail!(
+                        "the backbone {repo} is not here and cannot be had; try `cargo xtask \
+                         backbone {repo} --wheel FILE`, or put one into {}/",
+                        self.state.short(&own)
+                    );
+                }
                 source.to_get = false;
             }
             kept.push(source);

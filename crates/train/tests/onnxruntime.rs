@@ -12,6 +12,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use backbone::Backbone;
 use common::pictures::{EXPERIMENT, colours, png};
@@ -23,17 +24,26 @@ use model::{
 };
 use serde_json::{Value, json};
 
+/// What reads graphs, and what runs them.
+const PACKAGES: [&str; 2] = ["onnx==1.23.2", "onnxruntime==1.31.1"];
+
 /// A Python with the two packages, made once below the target folder.
-fn python() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("onnxruntime");
-    let python = folder.join("bin/python");
-    let ready = folder.join("ready");
-    if !ready.exists() {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "onnx", "onnxruntime"]));
-        std::fs::write(ready, "").unwrap();
-    }
-    python
+fn python() -> &'static Path {
+    // The tests that want it begin at the same time.
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("onnxruntime");
+        let python = folder.join("bin/python");
+        let ready = folder.join("ready");
+        if !ready.exists() {
+            run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
+            run(Command::new(&python)
+                .args(["-m", "pip", "install", "--quiet"])
+                .args(PACKAGES));
+            std::fs::write(ready, "").unwrap();
+        }
+        python
+    })
 }
 
 fn run(command: &mut Command) {
@@ -152,7 +162,7 @@ fn the_graphs_are_valid_and_give_the_same() {
     for (pfs, rows) in cases {
         pfs.train(&[]);
         let input = encode(&pfs.package(), &rows);
-        compare(&python, &pfs, vec![input.into()]);
+        compare(python, &pfs, vec![input.into()]);
     }
 }
 
@@ -164,7 +174,7 @@ fn the_joined_graphs_are_valid_and_give_the_same() {
     let python = python();
     let pfs = colours(|class, number| format!("{class}/{number}.png"));
     pfs.train(&CONFIG);
-    compare(&python, &pfs, sample_of(&pfs.package()));
+    compare(python, &pfs, sample_of(&pfs.package()));
     for head in ["linear", "mlp"] {
         let settings = format!(
             "{}\n",
@@ -174,7 +184,7 @@ fn the_joined_graphs_are_valid_and_give_the_same() {
             .file("data/all.tsv", sentences())
             .file("experiment.yaml", settings);
         pfs.train(&CONFIG);
-        compare(&python, &pfs, sample_of(&pfs.package()));
+        compare(python, &pfs, sample_of(&pfs.package()));
     }
 }
 
@@ -193,7 +203,7 @@ fn the_backbones_give_the_same_on_both_engines() {
             inputs,
         );
         let outputs = std::slice::from_ref(&description.output);
-        engines(&python, &backbone.graph, (inputs, outputs), values);
+        engines(python, &backbone.graph, (inputs, outputs), values);
     }
 }
 

@@ -1,9 +1,9 @@
 //! ONNX Runtime, a C++ library that is loaded when it is there.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::{fmt, iter};
 
 use ort::environment::Environment;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
@@ -16,7 +16,8 @@ use super::library::{self, LibraryError};
 use super::{Graph, Input, Lane, Session, SessionError, Tensor};
 use crate::TensorSignature;
 
-/// The most copies of a graph; each has the weights in memory.
+/// The most copies of a graph that run at a time, besides that for a lone run; each has
+/// the weights in memory.
 const COPIES: usize = 4;
 
 /// Asks for the memory of a run back: 32 pictures at once leave 550 MB with two copies
@@ -75,8 +76,12 @@ impl OnnxRuntime {
         outputs: &[TensorSignature],
     ) -> Result<Session, SessionError> {
         let count = self.threads.min(COPIES);
-        let copy = |_| self.copy(graph, self.threads / count, outputs);
-        let copies: Vec<Copy> = (0..count).map(copy).collect::<Result<_, _>>()?;
+        // With one thread, the copy for a lone run would be as the other.
+        let alone = (count > 1).then_some(self.threads);
+        let threads = alone.into_iter();
+        let threads = threads.chain(iter::repeat_n(self.threads / count, count));
+        let copy = |threads| self.copy(graph, threads, outputs);
+        let copies: Vec<Copy> = threads.map(copy).collect::<Result<_, _>>()?;
         let known = copies.first().map_or(&[][..], |copy| copy.session.inputs());
         let graph = OfLibrary {
             engine: Arc::clone(&self.name),
@@ -87,6 +92,7 @@ impl OnnxRuntime {
             outputs: outputs.iter().map(|output| output.name.clone()).collect(),
             copies: copies.into_iter().map(Mutex::new).collect(),
             turn: AtomicUsize::new(0),
+            running: AtomicUsize::new(0),
         };
         Ok(Session::on(graph, inputs))
     }
@@ -94,7 +100,7 @@ impl OnnxRuntime {
     /// Settings for a server: no thread spins when it has nothing to do, and none is
     /// started where one is enough. Copies that compute on one thread each answer a
     /// tenth more requests than those that share their threads, which answer a lone
-    /// one in three quarters of the time.
+    /// one in three quarters of the time: so there is one of these too, for that.
     fn builder(&self, threads: usize) -> Result<SessionBuilder, ort::Error> {
         let builder = Loaded::builder(&self.environment)?
             .with_optimization_level(GraphOptimizationLevel::All)?
@@ -149,8 +155,28 @@ struct OfLibrary {
     engine: Arc<str>,
     inputs: Vec<Wanted>,
     outputs: Vec<String>,
+    /// The first is for a run beside which there is none, if there is more than one.
     copies: Vec<Mutex<Copy>>,
     turn: AtomicUsize,
+    /// Runs that have begun and not ended.
+    running: AtomicUsize,
+}
+
+/// A run, until it is dropped.
+struct Running<'g>(&'g AtomicUsize);
+
+impl<'g> Running<'g> {
+    /// Begins a run; whether it is the only one.
+    fn begin(running: &'g AtomicUsize) -> (Self, bool) {
+        let others = running.fetch_add(1, Ordering::Relaxed);
+        (Self(running), others == 0)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// One session, and what it is asked for.
@@ -171,15 +197,19 @@ struct Wanted {
 impl OfLibrary {
     /// A copy that nobody uses: the first, whose memory was used last. When there is
     /// none, callers wait for one after the other.
-    fn copy(&self) -> Option<MutexGuard<'_, Copy>> {
-        let free = self.copies.iter().find_map(|copy| match copy.try_lock() {
+    fn copy(&self, is_alone: bool) -> Option<MutexGuard<'_, Copy>> {
+        let copies = match self.copies.as_slice() {
+            [_, rest @ ..] if !is_alone && !rest.is_empty() => rest,
+            all => all,
+        };
+        let free = copies.iter().find_map(|copy| match copy.try_lock() {
             Ok(copy) => Some(copy),
             Err(TryLockError::Poisoned(copy)) => Some(copy.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         });
         free.or_else(|| {
             let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-            let copy = self.copies.get(turn.checked_rem(self.copies.len())?)?;
+            let copy = copies.get(turn.checked_rem(copies.len())?)?;
             Some(copy.lock().unwrap_or_else(PoisonError::into_inner))
         })
     }
@@ -196,7 +226,8 @@ impl Graph for OfLibrary {
         let inputs = inputs.map(|(wanted, input)| Ok((wanted.name.as_str(), wanted.value(input)?)));
         let inputs: Vec<(&str, SessionInputValue<'_>)> =
             inputs.collect::<Result<_, SessionError>>()?;
-        let copy = self.copy();
+        let (_running, is_alone) = Running::begin(&self.running);
+        let copy = self.copy(is_alone);
         let mut copy = copy.ok_or_else(|| SessionError::Run("it is loaded nowhere".to_owned()))?;
         let Copy {
             session,

@@ -1,5 +1,8 @@
 //! The gRPC port.
 
+use std::thread::sleep;
+use std::time::Duration;
+
 use tonic::Code;
 use tonic::codec::CompressionEncoding;
 use tonic_health::pb::HealthCheckRequest;
@@ -88,6 +91,13 @@ fn gone_on_the_signal_and_off_by_a_variable() {
         .wait(client.server_ready(pb::ServerReadyRequest {}))
         .unwrap();
     assert!(!ready.into_inner().ready);
+    // The health service is told a moment after the log.
+    for _ in 0..200 {
+        if health(&caller, "") != Ok(SERVING) {
+            break;
+        }
+        sleep(Duration::from_millis(20));
+    }
     assert_eq!(health(&caller, ""), Ok(NOT_SERVING));
     server.signal("TERM");
     // The client is still connected, and is told to go.

@@ -27,7 +27,7 @@ use std::process::ExitCode;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use load::Request;
+use load::{Request, median};
 use package::Package;
 use servers::Server;
 
@@ -87,11 +87,6 @@ fn compare(
     let ratio = of(|round| round[0] / round[1]);
     println!("{what:<30}{with:>9.0}{without:>9.0}   ratio {ratio:.3}");
     ratio
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 /// A picture file with as much in it as there can be.

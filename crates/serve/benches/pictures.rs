@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use std::thread::{available_parallelism, sleep};
 use std::time::{Duration, Instant};
 
-use load::{Request, Seen};
+use load::{Request, Seen, median};
 use requests::Form;
 use serde_json::Value;
 use servers::Server;
@@ -152,11 +152,6 @@ fn print(name: &str, rounds: Vec<[Seen; 2]>) {
             .collect(),
     );
     println!("{name:<30}{rate:>9.1} {:>13.1} ms", p50 * 1e3);
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 /// The probabilities that a server gives, once its model is there.

@@ -121,7 +121,8 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// When either fails; it has said why.
     pub(super) fn new(sh: &'a Shell, workspace: &Workspace, data: &'a Path) -> Result<Self> {
-        backbone::get(workspace, BACKBONE)?;
+        let is_here = backbone::get(workspace, BACKBONE)?;
+        ensure!(is_here, "the backbone {BACKBONE} cannot be had");
         report::status("Compiling", "train");
         Ok(Self {
             sh,

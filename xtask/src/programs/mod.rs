@@ -43,6 +43,7 @@ pub(crate) fn build_for(
     with_libraries: bool,
 ) -> Result<PathBuf> {
     let mut folder = target_folder(workspace)?;
+    let wrapper = wrapper(&folder)?;
     let (takers, mut fixed): (Vec<&str>, Vec<&str>) = names
         .iter()
         .partition(|name| workspace.takes_libraries(name));
@@ -59,7 +60,8 @@ pub(crate) fn build_for(
     let build = cmd!(sh, "{cargo} build --release {binaries...}");
     let images = workspace.images.iter().map(|image| image.name.as_str());
     let all: BTreeSet<&str> = images.chain(names.iter().copied()).collect();
-    let build = alike(build, &sh, workspace, (&all, &folder, target, &fixed))?;
+    let how = (&all, &*folder, target, &*fixed);
+    let build = alike(build, &sh, workspace, &wrapper, how)?;
     build.quiet().run().context("the programs do not compile")?;
     Ok(folder.join(target).join("release"))
 }
@@ -75,12 +77,14 @@ pub(crate) fn measuring<'a>(
     workspace: &Workspace,
 ) -> Result<Cmd<'a>> {
     let folder = target_folder(workspace)?;
+    let wrapper = wrapper(&folder)?;
     let images = workspace.images.iter().map(|image| image.name.as_str());
     let all: BTreeSet<&str> = images.collect();
     let of_itself = |name: &&&str| !workspace.takes_libraries(name);
     let fixed: Vec<&str> = all.iter().filter(of_itself).copied().collect();
     let target = host_target()?;
-    alike(command, sh, workspace, (&all, &folder, &target, &fixed))
+    let how = (&all, &*folder, &*target, &*fixed);
+    alike(command, sh, workspace, &wrapper, how)
 }
 
 /// What `command` compiles of the packages for the target goes into the folder, and
@@ -89,9 +93,9 @@ fn alike<'a>(
     command: Cmd<'a>,
     sh: &Shell,
     workspace: &Workspace,
+    wrapper: &Path,
     (packages, folder, target, fixed): (&BTreeSet<&str>, &Path, &str, &[&str]),
 ) -> Result<Cmd<'a>> {
-    let wrapper = wrapper(&target_folder(workspace)?)?;
     let packages = packages.iter().map(|name| format!("--package={name}"));
     let command = command
         .args(["--locked", "--target", target])
@@ -99,7 +103,7 @@ fn alike<'a>(
     let mut command = without_the_caller(command)
         .env("CARGO_ENCODED_RUSTFLAGS", flags(sh, workspace)?)
         .env("CARGO_TARGET_DIR", folder)
-        .env("RUSTC_WRAPPER", &wrapper)
+        .env("RUSTC_WRAPPER", wrapper)
         .env("XTASK_STATIC", fixed.join(" "));
     if let Some(other) = std::env::var_os("RUSTC_WRAPPER") {
         command = command.env("XTASK_RUSTC_WRAPPER", other);

@@ -16,6 +16,12 @@ pub(crate) use wire::Request;
 pub(crate) const SPAN: Duration = Duration::from_secs(3);
 pub(crate) const WARM: Duration = Duration::from_secs(1);
 
+/// The middle one of some values; the higher one of two.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
 /// The body of one answer.
 pub(crate) fn ask(address: &str, request: &Request) -> Vec<u8> {
     attempt(address, request).unwrap()

@@ -18,6 +18,9 @@ pub(super) struct File<'a> {
     pub(super) delimiter: char,
 }
 
+/// What may stand between two fields, beside a comma; the first of equals is meant.
+const DELIMITERS: [char; 3] = [';', '\t', '|'];
+
 /// What stands between two fields of a CSV file that nothing is said of: a comma where
 /// its first line has one outside of quotation marks, else what it has most of.
 pub(super) fn delimiter(content: &[u8]) -> char {
@@ -31,7 +34,7 @@ pub(super) fn delimiter(content: &[u8]) -> char {
     if count(',') > 0 {
         return ',';
     }
-    let most = ['|', '\t', ';'].into_iter().max_by_key(|it| count(*it));
+    let most = DELIMITERS.into_iter().rev().max_by_key(|it| count(*it));
     most.filter(|it| count(*it) > 0).unwrap_or(',')
 }
 
@@ -149,10 +152,8 @@ impl File<'_> {
         let [only] = header.iter().collect::<Vec<_>>()[..] else {
             return Ok(());
         };
-        match [';', '\t', '|', ',']
-            .into_iter()
-            .find(|d| only.contains(*d))
-        {
+        let mut all = DELIMITERS.into_iter().chain([',']);
+        match all.find(|d| only.contains(*d)) {
             Some(other) => Err(self.error(
                 1,
                 format!(

@@ -181,6 +181,15 @@ mod tests {
     }
 
     #[test]
+    fn a_delimiter_that_is_set_and_is_not_there_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a.csv"), "x;y\n1;2\n").unwrap();
+        let refused = read(dir.path(), "data", Some(',')).map(drop).unwrap_err();
+        let refused = refused.to_string();
+        assert!(refused.contains("set `delimiter: ';'`"), "{refused}");
+    }
+
+    #[test]
     fn refusals_name_file_and_line() {
         assert_eq!(
             refused(b"x,y\n1,2\n3\n"),

@@ -4,7 +4,7 @@
 use ::base64::Engine;
 use ::base64::engine::general_purpose::STANDARD;
 
-use crate::json::Scalar;
+use crate::json::{Scalar, Values};
 use crate::predict::Picture;
 use crate::problem::Problem;
 
@@ -21,7 +21,6 @@ pub(crate) fn base64(what: &str, text: &str) -> Result<Picture, Problem> {
 
 /// The pictures in a tensor of shape `[height, width, 3]`, or with the number of
 /// pictures before; the values, 0 to 255, are red, green and blue of each pixel.
-/// `None` stands for what is no number.
 ///
 /// # Errors
 ///
@@ -29,7 +28,7 @@ pub(crate) fn base64(what: &str, text: &str) -> Result<Picture, Problem> {
 pub(crate) fn pixels(
     what: &str,
     shape: &[usize],
-    values: impl ExactSizeIterator<Item = Option<f64>>,
+    values: &Values<'_>,
 ) -> Result<Vec<Picture>, Problem> {
     let (count, height, width) = match *shape {
         [height, width, 3] => (1, height, width),
@@ -53,15 +52,11 @@ pub(crate) fn pixels(
     }
     let side = |side: usize| u32::try_from(side).map_err(|_| bad(format!("{what} is too large")));
     let (height, width) = (side(height)?, side(width)?);
-    let mut bytes = Vec::with_capacity(found);
-    for (index, value) in values.enumerate() {
-        bytes.push(byte(value).ok_or_else(|| {
-            let position = index + 1;
-            bad(format!(
-                "{what}: value {position} is no number from 0 to 255, as those of a pixel are"
-            ))
-        })?);
-    }
+    let bytes = bytes(values).map_err(|position| {
+        bad(format!(
+            "{what}: value {position} is no number from 0 to 255, as those of a pixel are"
+        ))
+    })?;
     let pictures = bytes.chunks_exact(found / count.max(1));
     let picture = |values: &[u8]| Picture::Pixels {
         height,
@@ -76,26 +71,31 @@ pub(crate) fn pixels(
 /// # Errors
 ///
 /// At the first value that is none.
-pub(crate) fn texts(what: &str, values: &[Scalar<'_>]) -> Result<Vec<String>, Problem> {
-    let text = |(index, value): (usize, &Scalar<'_>)| match value {
-        Scalar::Text(text) => Ok(text.as_ref().to_owned()),
+pub(crate) fn texts(what: &str, values: &Values<'_>) -> Result<Vec<String>, Problem> {
+    let text = |(index, value): (usize, Scalar<'_>)| match value {
+        Scalar::Text(text) => Ok(text.into_owned()),
         _ => Err(bad(format!("{what}: value {} is no text", index + 1))),
     };
     values.iter().enumerate().map(text).collect()
 }
 
-/// A number, or `None` where the value is something else.
-#[expect(clippy::cast_precision_loss, reason = "a pixel's value is small")]
-pub(crate) fn number(value: &Scalar<'_>) -> Option<f64> {
-    match value {
-        Scalar::Integer(value) => Some(*value as f64),
-        Scalar::Float(value) => Some(*value),
-        Scalar::Null
-        | Scalar::Bool(_)
-        | Scalar::Unsigned(_)
-        | Scalar::Text(_)
-        | Scalar::Bytes(_) => None,
+/// `values` as those of pixels, or the place, from 1, of the first that is none.
+fn bytes(values: &Values<'_>) -> Result<Vec<u8>, usize> {
+    match values {
+        Values::Integers(values) => all(values.iter().map(|&value| u8::try_from(value).ok())),
+        Values::Floats(values) | Values::Numbers { values, .. } => {
+            all(values.iter().map(|&value| byte(value)))
+        }
+        Values::Any(values) => all(values.iter().map(|value| value.number().and_then(byte))),
     }
+}
+
+fn all(values: impl ExactSizeIterator<Item = Option<u8>>) -> Result<Vec<u8>, usize> {
+    let mut bytes = Vec::with_capacity(values.len());
+    for (index, value) in values.enumerate() {
+        bytes.push(value.ok_or(index + 1)?);
+    }
+    Ok(bytes)
 }
 
 #[expect(
@@ -103,9 +103,9 @@ pub(crate) fn number(value: &Scalar<'_>) -> Option<f64> {
     clippy::cast_sign_loss,
     reason = "the range is checked"
 )]
-fn byte(value: Option<f64>) -> Option<u8> {
-    let value = value.filter(|value| (0.0..=255.0).contains(value))?;
-    Some(value.round() as u8)
+fn byte(value: f64) -> Option<u8> {
+    let is_byte = (0.0..=255.0).contains(&value);
+    is_byte.then(|| value.round() as u8)
 }
 
 fn bad(text: String) -> Problem {
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     fn of(shape: &[usize], values: &[f64]) -> Result<Vec<Picture>, String> {
-        pixels("x", shape, values.iter().copied().map(Some)).map_err(|e| e.to_string())
+        pixels("x", shape, &Values::Floats(values.to_vec())).map_err(|e| e.to_string())
     }
 
     #[test]

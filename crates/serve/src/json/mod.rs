@@ -1,10 +1,16 @@
 //! Reading of JSON: one flat buffer for nested lists, and errors for people.
 
+mod bound;
 mod nested;
 mod object;
 mod objects;
+mod scalar;
 mod syntax;
+mod values;
 
-pub(crate) use nested::{Nested, Scalar};
+pub(crate) use bound::{Holds, Together, TooMany};
+pub(crate) use nested::Nested;
 pub(crate) use object::Object;
-pub(crate) use syntax::parse;
+pub(crate) use scalar::Scalar;
+pub(crate) use syntax::{parse, problem};
+pub(crate) use values::Values;

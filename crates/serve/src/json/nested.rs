@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use model::Cell;
-use serde::Serialize;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, SeqAccess, Visitor};
+
+use super::{Scalar, Values};
 
 /// A rectangular list of lists, as `ndarray` of Seldon and `data` of the Open
 /// Inference Protocol.
@@ -14,61 +14,7 @@ pub(crate) struct Nested<'de> {
     /// The size of each dimension; none for a bare value.
     pub(crate) shape: Vec<usize>,
     /// The values in row-major order, as many as the product of `shape`.
-    pub(crate) values: Vec<Scalar<'de>>,
-}
-
-/// A plain value. Integers keep their type, so that they can be checked against
-/// a datatype.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(untagged)]
-pub(crate) enum Scalar<'de> {
-    /// `null`.
-    Null,
-    /// `true` or `false`.
-    Bool(bool),
-    /// A whole number written without point or exponent.
-    Integer(i64),
-    /// As `Integer`, above its range.
-    Unsigned(u64),
-    /// Any other number.
-    Float(f64),
-    /// A text, borrowed from the body unless it has escapes.
-    Text(Cow<'de, str>),
-    /// Bytes that are no text, which JSON cannot hold.
-    Bytes(Cow<'de, [u8]>),
-}
-
-impl Scalar<'_> {
-    /// The same, which borrows nothing.
-    pub(crate) fn into_owned(self) -> Scalar<'static> {
-        match self {
-            Self::Null => Scalar::Null,
-            Self::Bool(value) => Scalar::Bool(value),
-            Self::Integer(value) => Scalar::Integer(value),
-            Self::Unsigned(value) => Scalar::Unsigned(value),
-            Self::Float(value) => Scalar::Float(value),
-            Self::Text(text) => Scalar::Text(text.into_owned().into()),
-            Self::Bytes(bytes) => Scalar::Bytes(bytes.into_owned().into()),
-        }
-    }
-
-    /// The value as a table's cell.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "the graph's input has fewer digits"
-    )]
-    pub(crate) fn cell(&self) -> Cell<'_> {
-        match self {
-            Self::Null => Cell::Missing,
-            Self::Bool(value) => Cell::Bool(*value),
-            Self::Integer(value) => Cell::Number(*value as f64),
-            Self::Unsigned(value) => Cell::Number(*value as f64),
-            Self::Float(value) => Cell::Number(*value),
-            Self::Text(text) => Cell::Text(text),
-            // What stands for it in print is no known category, and no number.
-            Self::Bytes(_) => Cell::Text("\u{fffd}"),
-        }
-    }
+    pub(crate) values: Values<'de>,
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Nested<'a> {
@@ -91,7 +37,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Nested<'a> {
 #[derive(Default)]
 struct Reader<'de> {
     shape: Vec<usize>,
-    values: Vec<Scalar<'de>>,
+    values: Values<'de>,
 }
 
 struct Element<'r, 'de> {
@@ -107,8 +53,7 @@ impl<'de> Element<'_, 'de> {
                 self.reader.shape.len()
             )));
         }
-        self.reader.values.push(value);
-        Ok(())
+        self.reader.values.push(value).map_err(E::custom)
     }
 }
 
@@ -140,7 +85,7 @@ impl<'de> Visitor<'de> for Element<'_, 'de> {
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<(), E> {
-        self.value(i64::try_from(value).map_or(Scalar::Unsigned(value), Scalar::Integer))
+        self.value(value.into())
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<(), E> {
@@ -160,7 +105,7 @@ impl<'de> Visitor<'de> for Element<'_, 'de> {
         // A depth whose size is still open holds the value that cannot occur.
         const OPEN: usize = usize::MAX;
         if depth == reader.shape.len() {
-            if !reader.values.is_empty() {
+            if reader.values.len() > 0 {
                 return Err(de::Error::custom(format_args!(
                     "a list stands among values: all must be nested {depth} deep"
                 )));
@@ -248,7 +193,10 @@ mod tests {
             Scalar::Text("a\n".into()),
             Scalar::Text("b".into()),
         ];
-        assert_eq!(nested.values, expected);
-        assert!(matches!(nested.values[5], Scalar::Text(Cow::Borrowed(_))));
+        assert!(nested.values.iter().eq(expected), "{nested:?}");
+        let Values::Any(values) = &nested.values else {
+            panic!("{nested:?}")
+        };
+        assert!(matches!(values[5], Scalar::Text(Cow::Borrowed(_))));
     }
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::error::Category;
 
-use super::{Object, objects};
+use super::{Object, TooMany, objects};
 use crate::problem::Problem;
 
 /// Reads `body`, which is an object.
@@ -20,7 +20,17 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem
     objects::check(body)?;
     match serde_json::from_slice::<Object<T>>(body) {
         Ok(Object(message)) => Ok(message),
-        Err(error) => Err(Problem::BadData(explain(body, &error))),
+        Err(error) => Err(problem(&error, |_| explain(body, &error))),
+    }
+}
+
+/// What to answer when reading fails with `error`, which `explain` puts in words.
+pub(crate) fn problem(error: &impl ToString, explain: impl FnOnce(String) -> String) -> Problem {
+    let text = error.to_string();
+    // The errors of what reads JSON keep nothing but a text.
+    match text.starts_with(TooMany::TEXT) {
+        true => Problem::TooManyParts(text),
+        false => Problem::BadData(explain(text)),
     }
 }
 

@@ -4,14 +4,10 @@
 use std::borrow::Cow;
 
 use super::datatype::Datatype;
-use crate::json::Scalar;
+use crate::json::{Scalar, TooMany, Values};
 
 /// Reads `size` elements, all of `bytes`.
-pub(super) fn read(
-    datatype: Datatype,
-    size: usize,
-    bytes: &[u8],
-) -> Result<Vec<Scalar<'_>>, String> {
+pub(super) fn read(datatype: Datatype, size: usize, bytes: &[u8]) -> Result<Values<'_>, String> {
     let Some(width) = datatype.width() else {
         return read_texts(size, bytes);
     };
@@ -22,35 +18,46 @@ pub(super) fn read(
             "{found} bytes do not fill its shape: {size} values of {width} bytes"
         ));
     }
-    let elements = bytes.chunks_exact(width);
-    Ok(elements.map(|bytes| element(datatype, bytes)).collect())
-}
-
-fn element(datatype: Datatype, bytes: &[u8]) -> Scalar<'static> {
-    let mut eight = [0; 8];
-    for (to, from) in eight.iter_mut().zip(bytes) {
-        *to = *from;
-    }
-    let bits = u64::from_le_bytes(eight);
-    let low = u32::try_from(bits & u64::from(u32::MAX)).unwrap_or_default();
-    match datatype {
-        Datatype::Bool => Scalar::Bool(bits != 0),
-        Datatype::Int(width) => {
-            // The sign of a narrow number stands at its own top.
-            let shift = 64 - width;
-            Scalar::Integer((bits << shift).cast_signed() >> shift)
+    let single = |bits: u32| f32::from_bits(bits).into();
+    Ok(match datatype {
+        Datatype::Int(8) => Values::Integers(each(bytes, |b| i8::from_le_bytes(b).into())),
+        Datatype::Int(16) => Values::Integers(each(bytes, |b| i16::from_le_bytes(b).into())),
+        Datatype::Int(32) => Values::Integers(each(bytes, |b| i32::from_le_bytes(b).into())),
+        Datatype::Int(_) => Values::Integers(each(bytes, i64::from_le_bytes)),
+        Datatype::Uint(8) => Values::Integers(each(bytes, |b| u8::from_le_bytes(b).into())),
+        Datatype::Uint(16) => Values::Integers(each(bytes, |b| u16::from_le_bytes(b).into())),
+        Datatype::Uint(32) => Values::Integers(each(bytes, |b| u32::from_le_bytes(b).into())),
+        Datatype::Uint(_) => several(elements(bytes, |b| u64::from_le_bytes(b).into()))?,
+        Datatype::Float(16) => Values::Floats(each(bytes, |b| half(u16::from_le_bytes(b)))),
+        Datatype::Float(32) => Values::Floats(each(bytes, |b| single(u32::from_le_bytes(b)))),
+        Datatype::Float(_) => Values::Floats(each(bytes, f64::from_le_bytes)),
+        Datatype::Brain => {
+            let upper = |b| u32::from(u16::from_le_bytes(b)) << 16;
+            Values::Floats(each(bytes, |b| single(upper(b))))
         }
-        Datatype::Uint(_) => i64::try_from(bits).map_or(Scalar::Unsigned(bits), Scalar::Integer),
-        Datatype::Float(16) => Scalar::Float(half(low)),
-        Datatype::Float(32) => Scalar::Float(f32::from_bits(low).into()),
-        Datatype::Brain => Scalar::Float(f32::from_bits(low << 16).into()),
-        Datatype::Float(_) => Scalar::Float(f64::from_bits(bits)),
+        Datatype::Bool => several(bytes.iter().map(|&byte| Scalar::Bool(byte != 0)))?,
         // Read before, by their lengths.
-        Datatype::Bytes => Scalar::Null,
-    }
+        Datatype::Bytes => Values::default(),
+    })
 }
 
-fn read_texts(size: usize, bytes: &[u8]) -> Result<Vec<Scalar<'_>>, String> {
+/// The elements of `N` bytes each.
+fn elements<const N: usize, T>(
+    bytes: &[u8],
+    value: impl Fn([u8; N]) -> T,
+) -> impl Iterator<Item = T> {
+    bytes.as_chunks().0.iter().map(move |&chunk| value(chunk))
+}
+
+fn each<const N: usize, T>(bytes: &[u8], value: impl Fn([u8; N]) -> T) -> Vec<T> {
+    elements(bytes, value).collect()
+}
+
+fn several<'a>(values: impl Iterator<Item = Scalar<'a>>) -> Result<Values<'a>, String> {
+    Values::of(values).map_err(|error| error.to_string())
+}
+
+fn read_texts(size: usize, bytes: &[u8]) -> Result<Values<'_>, String> {
     // Each element has its length: a shape beyond that is not allocated.
     if size > bytes.len() / 4 {
         let found = bytes.len();
@@ -59,6 +66,7 @@ fn read_texts(size: usize, bytes: &[u8]) -> Result<Vec<Scalar<'_>>, String> {
         ));
     }
     let mut rest = bytes;
+    TooMany::check(size).map_err(|error| error.to_string())?;
     let mut values = Vec::with_capacity(size);
     for number in 1..=size {
         let short = || format!("element {number} of BYTES is longer than what was sent");
@@ -69,7 +77,7 @@ fn read_texts(size: usize, bytes: &[u8]) -> Result<Vec<Scalar<'_>>, String> {
         rest = after;
     }
     match rest.len() {
-        0 => Ok(values),
+        0 => Ok(Values::Any(values)),
         more => Err(format!("{more} bytes follow the {size} elements of BYTES")),
     }
 }
@@ -122,23 +130,15 @@ fn put_text(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
     Ok(())
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "the datatype has no more digits"
-)]
 pub(super) fn number(value: &Scalar<'_>) -> Result<f64, String> {
-    match value {
-        Scalar::Integer(value) => Ok(*value as f64),
-        Scalar::Unsigned(value) => Ok(*value as f64),
-        Scalar::Float(value) => Ok(*value),
-        _ => Err("a missing value (null) cannot be sent in binary".to_owned()),
-    }
+    let missing = || "a missing value (null) cannot be sent in binary".to_owned();
+    value.number().ok_or_else(missing)
 }
 
 /// The value of a half: a sign, five bits of exponent, ten of fraction.
-fn half(bits: u32) -> f64 {
+fn half(bits: u16) -> f64 {
     let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
-    let exponent = i32::try_from(bits >> 10 & 0x1f).unwrap_or_default();
+    let exponent = i32::from(bits >> 10 & 0x1f);
     let fraction = f64::from(bits & 0x3ff);
     sign * match exponent {
         0 => fraction * 2_f64.powi(-24),
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn halves() {
         for bits in 0..=u16::MAX {
-            let value = half(bits.into());
+            let value = half(bits);
             if !value.is_nan() {
                 assert_eq!(to_half(value), bits, "{bits:#x} {value}");
             }
@@ -212,8 +212,8 @@ mod tests {
             let kind: Datatype = datatype.parse().unwrap();
             let values = read(kind, size, bytes).unwrap();
             let mut out = Vec::new();
-            for value in &values {
-                write(kind, value, &mut out).unwrap();
+            for value in values.iter() {
+                write(kind, &value, &mut out).unwrap();
             }
             assert_eq!((out.as_slice(), values.len()), (bytes, size), "{datatype}");
         }

@@ -3,7 +3,6 @@
 use model::{Cell, CellError, ColumnKind, RowError, Table};
 
 use super::request::Tensor;
-use crate::json::Scalar;
 use crate::predict::{BadRow, encode};
 use crate::problem::Problem;
 
@@ -33,10 +32,7 @@ fn together(table: &Table, tensor: &Tensor<'_>) -> Result<Vec<f32>, Problem> {
         .check_width(width)
         .map_err(|error| bad(format!("input {:?}, each row: {error}", tensor.name)))?;
     refuse_empty(rows)?;
-    let cell = |row: usize, column: usize| {
-        let value = tensor.values.get(row * width + column);
-        value.map_or(Cell::Missing, Scalar::cell)
-    };
+    let cell = |row: usize, column: usize| tensor.values.cell(row * width + column);
     encode(table, rows, cell).map_err(|error| explain(table, tensor.is_text, error))
 }
 
@@ -65,10 +61,8 @@ fn apart(table: &Table, tensors: &[Tensor<'_>]) -> Result<Vec<f32>, Problem> {
     let rows = rows.unwrap_or_default();
     refuse_empty(rows)?;
     let cell = |row: usize, column: usize| {
-        let value = columns
-            .get(column)
-            .and_then(|tensor| tensor.values.get(row));
-        value.map_or(Cell::Missing, Scalar::cell)
+        let tensor = columns.get(column);
+        tensor.map_or(Cell::Missing, |tensor| tensor.values.cell(row))
     };
     let is_text = |name: &str| tensors.iter().any(|t| t.name == name && t.is_text);
     encode(table, rows, cell).map_err(|error| {

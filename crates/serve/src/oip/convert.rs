@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::output::OutputTensor;
 use super::reply::Reply;
 use super::request::{InferRequest, Input, RequestedOutput};
-use crate::json::{Object, Scalar};
+use crate::json::{Object, Scalar, TooMany, Values};
 use crate::monitor::Outlier;
 use crate::problem::Problem;
 use crate::proto::inference as pb;
@@ -70,50 +70,34 @@ pub(super) fn tensor<'a>(
             )));
         }
         (Some(bytes), None) => input.fill(bytes)?,
-        (None, Some(contents)) => input.set(listed(datatype, contents)),
-        (None, None) => input.set(Vec::new()),
+        (None, Some(contents)) => input.set(listed(datatype, contents)?),
+        (None, None) => input.set(Values::default()),
     }
     Ok(input)
 }
 
 /// The elements in the list of the datatype; those in another are not looked at,
 /// and leave the shape unfilled.
-fn listed<'a>(datatype: &str, contents: &'a pb::InferTensorContents) -> Vec<Scalar<'a>> {
+fn listed<'a>(
+    datatype: &str,
+    contents: &'a pb::InferTensorContents,
+) -> Result<Values<'a>, TooMany> {
     let c = contents;
-    match datatype {
-        "BOOL" => c.bool_contents.iter().map(|v| Scalar::Bool(*v)).collect(),
-        "INT8" | "INT16" | "INT32" => c
-            .int_contents
-            .iter()
-            .map(|v| Scalar::Integer((*v).into()))
-            .collect(),
-        "INT64" => c
-            .int64_contents
-            .iter()
-            .map(|v| Scalar::Integer(*v))
-            .collect(),
-        "UINT8" | "UINT16" | "UINT32" => c
-            .uint_contents
-            .iter()
-            .map(|v| Scalar::Integer((*v).into()))
-            .collect(),
-        "UINT64" => {
-            let value = |v: &u64| i64::try_from(*v).map_or(Scalar::Unsigned(*v), Scalar::Integer);
-            c.uint64_contents.iter().map(value).collect()
-        }
-        "FP32" => c
-            .fp32_contents
-            .iter()
-            .map(|v| Scalar::Float((*v).into()))
-            .collect(),
-        "FP64" => c.fp64_contents.iter().map(|v| Scalar::Float(*v)).collect(),
-        "BYTES" => c
-            .bytes_contents
-            .iter()
-            .map(|v| super::binary::text(v))
-            .collect(),
-        _ => Vec::new(),
-    }
+    Ok(match datatype {
+        "BOOL" => Values::of(c.bool_contents.iter().map(|&v| Scalar::Bool(v)))?,
+        "INT8" | "INT16" | "INT32" => Values::Integers(each(&c.int_contents)),
+        "INT64" => Values::Integers(c.int64_contents.clone()),
+        "UINT8" | "UINT16" | "UINT32" => Values::Integers(each(&c.uint_contents)),
+        "UINT64" => Values::of(c.uint64_contents.iter().map(|&v| v.into()))?,
+        "FP32" => Values::Floats(each(&c.fp32_contents)),
+        "FP64" => Values::Floats(c.fp64_contents.clone()),
+        "BYTES" => Values::of(c.bytes_contents.iter().map(|v| super::binary::text(v)))?,
+        _ => Values::default(),
+    })
+}
+
+fn each<T: Copy, U: From<T>>(values: &[T]) -> Vec<U> {
+    values.iter().map(|&value| value.into()).collect()
 }
 
 /// The message of `reply`, raw when the request was.

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::json::Scalar;
+use crate::json::{Scalar, Values};
 
 /// A datatype.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,41 +50,57 @@ impl FromStr for Datatype {
 }
 
 impl Datatype {
-    /// Refuses what is not of this type. `null` is a missing value of any type.
-    pub(super) fn check(self, value: &Scalar<'_>) -> Result<(), String> {
-        if self == Self::Brain {
-            return Err("is a BF16, which can be sent in binary only".to_owned());
+    /// Refuses values that are not of this type, with the place of the first. `null`
+    /// is a missing value of any type.
+    pub(super) fn check(self, values: &Values<'_>) -> Result<(), String> {
+        let wrong = match (self, values) {
+            (Self::Int(bits), Values::Integers(values)) => {
+                values.iter().position(|&value| !fits_signed(value, bits))
+            }
+            (Self::Uint(bits), Values::Integers(values)) => {
+                values.iter().position(|&value| !fits_unsigned(value, bits))
+            }
+            (Self::Float(32 | 64), Values::Integers(_)) => None,
+            (Self::Float(bits), Values::Floats(values) | Values::Numbers { values, .. }) => {
+                values.iter().position(|&value| !fits_float(value, bits))
+            }
+            _ => values.iter().position(|value| !self.fits(&value)),
+        };
+        let wrong = wrong.and_then(|index| Some((index + 1, values.get(index)?)));
+        match wrong {
+            Some((position, value)) => Err(format!("value {position} {}", self.refusal(&value))),
+            None => Ok(()),
         }
-        let fits = match (self, value) {
+    }
+
+    fn fits(self, value: &Scalar<'_>) -> bool {
+        match (self, value) {
+            (Self::Brain, _) => false,
             (_, Scalar::Null)
             | (Self::Bool, Scalar::Bool(_))
             | (Self::Bytes, Scalar::Text(_) | Scalar::Bytes(_))
             | (Self::Uint(64), Scalar::Unsigned(_)) => true,
             (Self::Int(bits), Scalar::Integer(value)) => fits_signed(*value, bits),
             (Self::Uint(bits), Scalar::Integer(value)) => fits_unsigned(*value, bits),
-            (Self::Float(bits), Scalar::Float(value)) => fits_float(*value, bits),
-            #[expect(clippy::cast_precision_loss, reason = "only the magnitude counts")]
-            (Self::Float(bits), Scalar::Integer(value)) => fits_float(*value as f64, bits),
-            (Self::Float(bits), Scalar::Unsigned(_)) => bits > 16,
+            (Self::Float(bits), value) => value.number().is_some_and(|v| fits_float(v, bits)),
             _ => false,
-        };
-        if fits {
-            return Ok(());
+        }
+    }
+
+    fn refusal(self, value: &Scalar<'_>) -> String {
+        if self == Self::Brain {
+            return "is a BF16, which can be sent in binary only".to_owned();
         }
         let got = match value {
             Scalar::Null => "null",
             Scalar::Bool(_) => "a truth value",
             Scalar::Text(_) | Scalar::Bytes(_) => "a text",
+            _ if matches!(self, Self::Bool | Self::Bytes) => "a number",
             Scalar::Integer(_) | Scalar::Unsigned(_) => "an integer out of its range",
             Scalar::Float(_) if matches!(self, Self::Float(_)) => "a number out of its range",
             Scalar::Float(_) => "a number with a fraction or exponent",
         };
-        let got = match (self, value) {
-            (Self::Bool | Self::Bytes, Scalar::Integer(_) | Scalar::Unsigned(_)) => "a number",
-            (Self::Bool | Self::Bytes, Scalar::Float(_)) => "a number",
-            _ => got,
-        };
-        Err(format!("is {got}, which {} does not hold", self.name()))
+        format!("is {got}, which {} does not hold", self.name())
     }
 
     /// Bytes of an element; `None` where each has its own length.
@@ -137,7 +153,7 @@ mod tests {
 
     fn check(datatype: &str, json: &str) -> Result<(), String> {
         let nested: crate::json::Nested<'_> = serde_json::from_str(json).unwrap();
-        datatype.parse::<Datatype>()?.check(&nested.values[0])
+        datatype.parse::<Datatype>()?.check(&nested.values)
     }
 
     #[test]

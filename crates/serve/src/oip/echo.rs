@@ -8,7 +8,7 @@ use crate::problem::Problem;
 
 /// The inputs of `request`, or those that it names.
 pub(super) fn outputs<'a>(request: &'a InferRequest<'_>) -> Result<Vec<OutputTensor<'a>>, Problem> {
-    let inputs = request.inputs.iter().map(|Object(input)| {
+    let inputs = request.inputs.0.iter().map(|Object(input)| {
         let tensor = input.check()?;
         Ok(OutputTensor {
             name: tensor.name,

@@ -10,7 +10,7 @@ use super::metadata::Signature;
 use super::output::{Listed, OutputTensor};
 use super::reply::Reply;
 use super::request::{InferRequest, Input, Parameters};
-use crate::json::{self, Object};
+use crate::json::{self, Object, Values};
 use crate::problem::Problem;
 
 /// A body and, when tensors follow its JSON, where they begin.
@@ -43,7 +43,7 @@ pub(super) fn read<'a>(
 /// Gives each input its bytes, in the order of the inputs.
 fn fill<'a>(mut request: InferRequest<'a>, tensors: &'a [u8]) -> Result<InferRequest<'a>, Problem> {
     let mut rest = tensors;
-    for Object(input) in &mut request.inputs {
+    for Object(input) in &mut request.inputs.0 {
         let size = input
             .parameters
             .as_ref()
@@ -100,7 +100,7 @@ fn alone<'a>(signature: &Signature, body: &'a [u8]) -> Result<InferRequest<'a>, 
         shape.iter().map(size).collect(),
     );
     match kind {
-        Datatype::Bytes => input.set(vec![super::binary::text(body)]),
+        Datatype::Bytes => input.set(Values::Any(vec![super::binary::text(body)])),
         _ => input.fill(body)?,
     }
     Ok(InferRequest::new(None, vec![Object(input)], None))

@@ -37,15 +37,14 @@ pub(super) fn features(
 fn pictures(tensor: &Tensor<'_>) -> Result<Vec<Picture>, Problem> {
     let what = named(tensor);
     if tensor.is_text {
-        let file = |value: &Scalar<'_>| match value {
-            Scalar::Bytes(file) => Ok(Picture::Encoded(file.to_vec())),
-            Scalar::Text(text) => input::base64(&what, text),
+        let file = |value: Scalar<'_>| match value {
+            Scalar::Bytes(file) => Ok(Picture::Encoded(file.into_owned())),
+            Scalar::Text(text) => input::base64(&what, &text),
             _ => Err(Problem::BadData(format!("{what} holds no picture file"))),
         };
         return tensor.values.iter().map(file).collect();
     }
-    let values = tensor.values.iter().map(input::number);
-    input::pixels(&what, tensor.shape, values)
+    input::pixels(&what, tensor.shape, tensor.values)
 }
 
 fn only<'t, 'r>(tensors: &'t [Tensor<'r>], what: &str) -> Result<&'t Tensor<'r>, Problem> {

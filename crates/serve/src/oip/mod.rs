@@ -60,7 +60,7 @@ fn infer<T: 'static>(
         }
     };
     let chosen = reply::chosen(&model.predictor, request.outputs.as_deref())?;
-    let features = inputs::features(&model.predictor, &request.inputs)?;
+    let features = inputs::features(&model.predictor, &request.inputs.0)?;
     let request = request.without_inputs();
     let finish = move |predictor: &Predictor, prediction: Prediction| {
         let reply = Reply {

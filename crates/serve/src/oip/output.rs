@@ -1,11 +1,11 @@
 //! A tensor of a reply, and the forms in which it is sent.
 
-use serde::ser::{Error, SerializeSeq};
+use serde::ser::Error;
 use serde::{Serialize, Serializer};
 
 use super::binary;
 use super::datatype::Datatype;
-use crate::json::Scalar;
+use crate::json::{Scalar, Values};
 use crate::problem::Problem;
 use crate::proto::inference as pb;
 
@@ -26,7 +26,7 @@ pub(super) enum Data<'a> {
     /// The class of each row.
     Labels(Vec<&'a str>),
     /// What was sent.
-    Sent(&'a [Scalar<'a>]),
+    Sent(&'a Values<'a>),
 }
 
 impl OutputTensor<'_> {
@@ -48,7 +48,7 @@ impl OutputTensor<'_> {
                     put(&Scalar::Text((*label).into()))?;
                 }
             }
-            Data::Sent(values) => values.iter().try_for_each(put)?,
+            Data::Sent(values) => values.iter().try_for_each(|value| put(&value))?,
         }
         Ok(out)
     }
@@ -63,8 +63,8 @@ impl OutputTensor<'_> {
                 out.bytes_contents = bytes.collect();
             }
             Data::Sent(values) => {
-                for value in *values {
-                    self.add(&mut out, value).map_err(|text| self.bad(&text))?;
+                for value in values.iter() {
+                    self.add(&mut out, &value).map_err(|text| self.bad(&text))?;
                 }
             }
         }
@@ -121,30 +121,37 @@ pub(super) struct Listed<'t>(pub(super) &'t OutputTensor<'t>);
 
 impl Serialize for Listed<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let values = match &self.0.data {
-            Data::Values(values) => return values.serialize(serializer),
-            Data::Labels(labels) => return labels.serialize(serializer),
-            Data::Sent(values) => values,
-        };
-        let mut list = serializer.serialize_seq(Some(values.len()))?;
-        for value in *values {
-            match value {
-                Scalar::Null => list.serialize_element(&())?,
-                Scalar::Bool(value) => list.serialize_element(value)?,
-                Scalar::Integer(value) => list.serialize_element(value)?,
-                Scalar::Unsigned(value) => list.serialize_element(value)?,
-                #[expect(clippy::cast_possible_truncation, reason = "its datatype is FP32")]
-                Scalar::Float(value) if self.0.datatype == Datatype::Float(32) => {
-                    list.serialize_element(&(*value as f32))?;
-                }
-                Scalar::Float(value) => list.serialize_element(value)?,
-                Scalar::Text(text) => list.serialize_element(text)?,
-                Scalar::Bytes(_) => {
-                    let text = "an element is no UTF-8 text, ask for it with binary_data";
-                    return Err(S::Error::custom(text));
-                }
+        match &self.0.data {
+            Data::Values(values) => values.serialize(serializer),
+            Data::Labels(labels) => labels.serialize(serializer),
+            Data::Sent(Values::Integers(values)) => values.serialize(serializer),
+            Data::Sent(Values::Floats(values)) if self.0.datatype != Datatype::Float(32) => {
+                values.serialize(serializer)
+            }
+            Data::Sent(values) => {
+                let is_single = self.0.datatype == Datatype::Float(32);
+                serializer.collect_seq(values.iter().map(|value| Sent { value, is_single }))
             }
         }
-        list.end()
+    }
+}
+
+/// An element of what was sent, which may be an FP32.
+struct Sent<'t> {
+    value: Scalar<'t>,
+    is_single: bool,
+}
+
+impl Serialize for Sent<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.value {
+            #[expect(clippy::cast_possible_truncation, reason = "its datatype is FP32")]
+            Scalar::Float(value) if self.is_single => (*value as f32).serialize(serializer),
+            Scalar::Bytes(_) => {
+                let text = "an element is no UTF-8 text, ask for it with binary_data";
+                Err(S::Error::custom(text))
+            }
+            value => value.serialize(serializer),
+        }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::binary;
 use super::datatype::Datatype;
-use crate::json::{Nested, Object, Scalar};
+use crate::json::{self, Holds, Nested, Object, Scalar, Together, Values};
 use crate::problem::Problem;
 
 /// Texts, numbers and truth values by name.
@@ -19,7 +19,7 @@ pub(super) struct InferRequest<'a> {
     #[serde(default)]
     pub(super) parameters: Option<Map<String, Value>>,
     #[serde(borrow)]
-    pub(super) inputs: Vec<Object<Input<'a>>>,
+    pub(super) inputs: Together<Object<Input<'a>>>,
     #[serde(default)]
     pub(super) outputs: Option<Vec<Object<RequestedOutput>>>,
 }
@@ -54,7 +54,7 @@ pub(super) struct Tensor<'r> {
     pub(super) shape: &'r [usize],
     pub(super) datatype: Datatype,
     pub(super) is_text: bool,
-    pub(super) values: &'r [Scalar<'r>],
+    pub(super) values: &'r Values<'r>,
 }
 
 impl<'a> InferRequest<'a> {
@@ -67,7 +67,7 @@ impl<'a> InferRequest<'a> {
         Self {
             id,
             parameters: None,
-            inputs,
+            inputs: Together(inputs),
             outputs,
         }
     }
@@ -79,9 +79,16 @@ impl InferRequest<'_> {
         InferRequest {
             id: self.id,
             parameters: self.parameters,
-            inputs: Vec::new(),
+            inputs: Together(Vec::new()),
             outputs: self.outputs,
         }
+    }
+}
+
+impl Holds for Object<Input<'_>> {
+    fn others(&self) -> usize {
+        let data = self.0.data.as_ref();
+        data.map_or(0, |data| data.values.others())
     }
 }
 
@@ -99,24 +106,26 @@ impl<'a> Input<'a> {
     }
 
     /// Takes the elements from a list.
-    pub(super) fn set(&mut self, values: Vec<Scalar<'a>>) {
+    pub(super) fn set(&mut self, values: Values<'a>) {
         let shape = vec![values.len()];
         self.data = Some(Nested { shape, values });
     }
 
-    /// Puts another element in the place of each.
-    pub(super) fn replace(&mut self, with: impl FnMut(Scalar<'a>) -> Scalar<'a>) {
-        if let Some(data) = &mut self.data {
-            data.values = std::mem::take(&mut data.values)
-                .into_iter()
-                .map(with)
-                .collect();
+    /// The elements where they are not all numbers.
+    pub(super) fn others(&mut self) -> &mut [Scalar<'a>] {
+        match &mut self.data {
+            Some(Nested {
+                values: Values::Any(values),
+                ..
+            }) => values,
+            _ => &mut [],
         }
     }
 
     /// Takes the elements from raw bytes, which must fill the shape.
     pub(super) fn fill(&mut self, bytes: &'a [u8]) -> Result<(), Problem> {
-        let bad = |text: String| Problem::BadData(format!("input {:?}: {text}", self.name));
+        let at = |text: String| format!("input {:?}: {text}", self.name);
+        let bad = |text: String| Problem::BadData(at(text));
         if self.data.is_some() {
             return Err(bad(
                 "it has data and binary_data_size, send one of them".to_owned()
@@ -126,7 +135,8 @@ impl<'a> Input<'a> {
         let mut sizes = self.shape.iter();
         let size = sizes.try_fold(1, |size: usize, &dimension| size.checked_mul(dimension));
         let size = size.ok_or_else(|| bad(format!("the shape {:?} is too large", self.shape)))?;
-        let values = binary::read(datatype, size, bytes).map_err(bad)?;
+        let values =
+            binary::read(datatype, size, bytes).map_err(|text| json::problem(&text, at))?;
         self.set(values);
         self.is_raw = true;
         Ok(())
@@ -155,11 +165,8 @@ impl<'a> Input<'a> {
             let text = format!("its data is nested as {nesting:?}, its shape is {shape:?}");
             return Err(bad(text));
         }
-        let unchecked = data.values.iter().enumerate().filter(|_| !self.is_raw);
-        for (index, value) in unchecked {
-            datatype
-                .check(value)
-                .map_err(|text| bad(format!("value {} {text}", index + 1)))?;
+        if !self.is_raw {
+            datatype.check(&data.values).map_err(bad)?;
         }
         Ok(Tensor {
             name: &self.name,

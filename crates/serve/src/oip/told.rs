@@ -99,11 +99,12 @@ pub(super) fn response(message: &pb::ModelInferResponse) -> Result<Vec<u8>, Prob
 
 /// The request with bytes that are no text in base64, as JSON has them.
 fn readable<'a>(mut request: InferRequest<'a>) -> InferRequest<'a> {
-    for Object(input) in &mut request.inputs {
-        input.replace(|value| match value {
-            Scalar::Bytes(bytes) => Scalar::Text(STANDARD.encode(bytes).into()),
-            other => other,
-        });
+    for Object(input) in &mut request.inputs.0 {
+        for value in input.others() {
+            if let Scalar::Bytes(bytes) = value {
+                *value = Scalar::Text(STANDARD.encode(bytes).into());
+            }
+        }
     }
     request
 }

@@ -5,8 +5,8 @@ use serde::ser::{SerializeSeq, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::message::{Numbers, Tensor};
-use crate::json::{Nested, Scalar};
+use super::message::Tensor;
+use crate::json::{self, Nested, Scalar, Values};
 use crate::problem::Problem;
 
 /// Values in row-major order.
@@ -25,11 +25,37 @@ pub(super) enum Cells<'a> {
     /// What a package gives.
     Single(Vec<f32>),
     /// Whole numbers, exact.
-    Ints(Vec<i128>),
+    Ints(Vec<i64>),
+    /// As `Ints`, where one is above their range.
+    Wide(Vec<i128>),
     /// Other numbers.
     Floats(Vec<f64>),
     /// At least one text, truth value or null.
     Mixed(Vec<Scalar<'a>>),
+}
+
+impl<'a> From<Values<'a>> for Cells<'a> {
+    fn from(values: Values<'a>) -> Self {
+        match values {
+            Values::Integers(values) => Self::Ints(values),
+            Values::Floats(values) | Values::Numbers { values, .. } => Self::Floats(values),
+            Values::Any(values) => numbers(&values).unwrap_or(Self::Mixed(values)),
+        }
+    }
+}
+
+/// The same as numbers; `None` where one is none.
+fn numbers(values: &[Scalar<'_>]) -> Option<Cells<'static>> {
+    let whole = values.iter().map(|value| match value {
+        Scalar::Integer(value) => Some((*value).into()),
+        Scalar::Unsigned(value) => Some((*value).into()),
+        _ => None,
+    });
+    if let Some(whole) = whole.collect() {
+        return Some(Cells::Wide(whole));
+    }
+    let floats: Option<_> = values.iter().map(Scalar::number).collect();
+    floats.map(Cells::Floats)
 }
 
 impl<'a> Array<'a> {
@@ -47,33 +73,16 @@ impl<'a> Array<'a> {
             )));
         }
         check_empty(&shape).map_err(|why| Problem::BadData(format!("data.tensor: {why}")))?;
-        let cells = match values {
-            Numbers::Ints(values) => Cells::Ints(values),
-            Numbers::Floats(values) => Cells::Floats(values),
-        };
+        let cells = values.into();
         Ok(Self { shape, cells })
     }
 
     /// The values of `data.ndarray`.
     pub(super) fn of_nested(nested: Nested<'a>) -> Self {
-        let shape = nested.shape;
-        let mut numbers = Numbers::default();
-        for value in &nested.values {
-            match value {
-                Scalar::Integer(value) => numbers.push_int((*value).into()),
-                Scalar::Unsigned(value) => numbers.push_int((*value).into()),
-                Scalar::Float(value) => numbers.push_float(*value),
-                Scalar::Null | Scalar::Bool(_) | Scalar::Text(_) | Scalar::Bytes(_) => {
-                    let cells = Cells::Mixed(nested.values);
-                    return Self { shape, cells };
-                }
-            }
+        Self {
+            shape: nested.shape,
+            cells: nested.values.into(),
         }
-        let cells = match numbers {
-            Numbers::Ints(values) => Cells::Ints(values),
-            Numbers::Floats(values) => Cells::Floats(values),
-        };
-        Self { shape, cells }
     }
 
     /// The same, which borrows nothing.
@@ -81,6 +90,7 @@ impl<'a> Array<'a> {
         let cells = match self.cells {
             Cells::Single(values) => Cells::Single(values),
             Cells::Ints(values) => Cells::Ints(values),
+            Cells::Wide(values) => Cells::Wide(values),
             Cells::Floats(values) => Cells::Floats(values),
             Cells::Mixed(values) => {
                 Cells::Mixed(values.into_iter().map(Scalar::into_owned).collect())
@@ -104,6 +114,7 @@ impl<'a> Array<'a> {
         match &self.cells {
             Cells::Single(values) => Some(values.iter().map(|&value| value.into()).collect()),
             Cells::Ints(values) => Some(values.iter().map(|&value| value as f64).collect()),
+            Cells::Wide(values) => Some(values.iter().map(|&value| value as f64).collect()),
             Cells::Floats(values) => Some(values.clone()),
             Cells::Mixed(_) => None,
         }
@@ -118,6 +129,7 @@ impl<'a> Array<'a> {
         let cell = match &self.cells {
             Cells::Single(values) => values.get(index).map(|&value| Cell::Number(value.into())),
             Cells::Ints(values) => values.get(index).map(|&value| Cell::Number(value as f64)),
+            Cells::Wide(values) => values.get(index).map(|&value| Cell::Number(value as f64)),
             Cells::Floats(values) => values.get(index).map(|&value| Cell::Number(value)),
             Cells::Mixed(values) => values.get(index).map(Scalar::cell),
         };
@@ -128,6 +140,7 @@ impl<'a> Array<'a> {
         match &self.cells {
             Cells::Single(values) => values.get(index).serialize(to),
             Cells::Ints(values) => values.get(index).serialize(to),
+            Cells::Wide(values) => values.get(index).serialize(to),
             Cells::Floats(values) => values.get(index).serialize(to),
             Cells::Mixed(values) => values.get(index).serialize(to),
         }
@@ -139,6 +152,7 @@ impl Serialize for Cells<'_> {
         match self {
             Self::Single(values) => values.serialize(serializer),
             Self::Ints(values) => values.serialize(serializer),
+            Self::Wide(values) => values.serialize(serializer),
             Self::Floats(values) => values.serialize(serializer),
             Self::Mixed(values) => values.serialize(serializer),
         }
@@ -231,7 +245,7 @@ impl<'a> List<'a> {
         }
         match Nested::deserialize(list) {
             Ok(nested) => Ok(Self::Array(Array::of_nested(nested))),
-            Err(error) => Err(Problem::BadData(format!("jsonData: {error}"))),
+            Err(error) => Err(json::problem(&error, |error| format!("jsonData: {error}"))),
         }
     }
 }

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::array::Array;
-use super::message::{Binary, Data, Message, Meta, Numbers, Tensor};
+use super::message::{Binary, Data, Message, Meta, Tensor};
 use super::reply::{Body, MetaReply, Reply};
-use crate::json::{Nested, Object};
+use crate::json::{self, Nested, Object, Values};
 use crate::problem::Problem;
 use crate::proto::seldon::protos as proto;
 use crate::proto::seldon::protos::default_data::DataOneof as ArrayOneof;
@@ -51,12 +51,12 @@ fn of_data(data: proto::DefaultData) -> Result<Data<'static>, Problem> {
                 let shape = &tensor.shape;
                 Problem::BadData(format!("data.tensor has a negative size in {shape:?}"))
             })?;
-            let values = Numbers::Floats(tensor.values);
+            let values = Values::Floats(tensor.values);
             found.tensor = Some(Object(Tensor { shape, values }));
         }
         Some(ArrayOneof::Ndarray(list)) => {
             let nested = Nested::deserialize(list_json(list));
-            let nested = nested.map_err(|e| Problem::BadData(format!("data.ndarray: {e}")))?;
+            let nested = nested.map_err(|e| json::problem(&e, |e| format!("data.ndarray: {e}")))?;
             found.ndarray = Some(nested);
         }
         Some(ArrayOneof::Tftensor(tensor)) => found.tftensor = Some(Box::new(tensor)),

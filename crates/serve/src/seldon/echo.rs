@@ -13,7 +13,7 @@ use crate::problem::Problem;
 const FAIL: &str = "boom";
 
 /// Which branch it routes to.
-const BRANCH: i128 = 1;
+const BRANCH: i64 = 1;
 
 /// Predicts, or transforms.
 ///

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::message::{Data, Numbers, Payload};
+use super::message::{Data, Payload};
 use super::package::bad;
 use super::reply::Form;
 use crate::input;
@@ -34,29 +34,19 @@ pub(super) fn pictures(payload: Option<Payload<'_>>) -> Taken {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a pixel's value is small")]
 fn pictures_of(data: Data<'_>) -> Taken {
     let (form, pictures) = match (data.tensor, data.ndarray) {
         (Some(tensor), _) => {
-            let (what, shape) = ("data.tensor", &tensor.0.shape);
-            let pictures = match &tensor.0.values {
-                Numbers::Ints(values) => {
-                    input::pixels(what, shape, values.iter().map(|&value| Some(value as f64)))
-                }
-                Numbers::Floats(values) => {
-                    input::pixels(what, shape, values.iter().copied().map(Some))
-                }
-            };
-            (Form::Tensor, pictures?)
+            let pictures = input::pixels("data.tensor", &tensor.0.shape, &tensor.0.values)?;
+            (Form::Tensor, pictures)
         }
-        (None, Some(array)) if matches!(array.values.first(), Some(Scalar::Text(_))) => {
+        (None, Some(array)) if matches!(array.values.get(0), Some(Scalar::Text(_))) => {
             let files = input::texts("data.ndarray", &array.values)?;
             let files = files.iter().map(|file| input::base64("data.ndarray", file));
             (Form::Ndarray, files.collect::<Result<Vec<Picture>, _>>()?)
         }
         (None, Some(array)) => {
-            let values = array.values.iter().map(input::number);
-            let pictures = input::pixels("data.ndarray", &array.shape, values)?;
+            let pictures = input::pixels("data.ndarray", &array.shape, &array.values)?;
             (Form::Ndarray, pictures)
         }
         (None, None) => {

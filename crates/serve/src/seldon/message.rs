@@ -10,7 +10,7 @@ use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use crate::json::{Nested, Object};
+use crate::json::{Holds, Nested, Object, Scalar, Values};
 use crate::proto::tensorflow::TensorProto;
 
 /// A request. Unknown keys are ignored, as the Python wrapper does.
@@ -29,6 +29,17 @@ pub(super) struct Message<'a> {
     /// Only gRPC can carry it.
     #[serde(skip)]
     pub(super) custom_data: Option<prost_types::Any>,
+}
+
+impl Holds for Object<Message<'_>> {
+    fn others(&self) -> usize {
+        let Some(Object(data)) = &self.0.data else {
+            return 0;
+        };
+        let tensor = data.tensor.as_ref().map(|tensor| &tensor.0.values);
+        let ndarray = data.ndarray.as_ref().map(|nested| &nested.values);
+        tensor.into_iter().chain(ndarray).map(Values::others).sum()
+    }
 }
 
 /// What a message is about.
@@ -109,83 +120,34 @@ pub(super) struct Data<'a> {
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Tensor {
     pub(super) shape: Vec<usize>,
-    pub(super) values: Numbers,
+    #[serde(deserialize_with = "numbers")]
+    pub(super) values: Values<'static>,
 }
 
-/// Numbers, whole as long as all are.
-#[derive(Debug)]
-pub(super) enum Numbers {
-    Ints(Vec<i128>),
-    Floats(Vec<f64>),
-}
-
-impl Default for Numbers {
-    fn default() -> Self {
-        Self::Ints(Vec::new())
-    }
-}
-
-impl Numbers {
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Ints(values) => values.len(),
-            Self::Floats(values) => values.len(),
-        }
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "one float makes all floats")]
-    pub(super) fn push_int(&mut self, value: i128) {
-        match self {
-            Self::Ints(values) => values.push(value),
-            Self::Floats(values) => values.push(value as f64),
-        }
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "one float makes all floats")]
-    pub(super) fn push_float(&mut self, value: f64) {
-        match self {
-            Self::Floats(values) => values.push(value),
-            Self::Ints(ints) => {
-                let mut values: Vec<f64> = Vec::with_capacity(ints.capacity());
-                values.extend(ints.iter().map(|&int| int as f64));
-                values.push(value);
-                *self = Self::Floats(values);
-            }
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Numbers {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(NumbersVisitor)
-    }
+/// Reads a flat list of numbers.
+fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Values<'static>, D::Error> {
+    deserializer.deserialize_seq(NumbersVisitor)
 }
 
 struct NumbersVisitor;
 
 impl<'de> Visitor<'de> for NumbersVisitor {
-    type Value = Numbers;
+    type Value = Values<'static>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a flat list of numbers")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut values = Numbers::default();
-        while let Some(number) = list.next_element()? {
-            match number {
-                Number::Int(value) => values.push_int(value),
-                Number::Float(value) => values.push_float(value),
-            }
+        let mut values = Values::default();
+        while let Some(Number(value)) = list.next_element()? {
+            values.push(value).map_err(de::Error::custom)?;
         }
         Ok(values)
     }
 }
 
-enum Number {
-    Int(i128),
-    Float(f64),
-}
+struct Number(Scalar<'static>);
 
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -203,15 +165,15 @@ impl Visitor<'_> for NumberVisitor {
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Number, E> {
-        Ok(Number::Float(value))
+        Ok(Number(Scalar::Float(value)))
     }
 
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<Number, E> {
-        Ok(Number::Int(value.into()))
+        Ok(Number(Scalar::Integer(value)))
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Number, E> {
-        Ok(Number::Int(value.into()))
+        Ok(Number(value.into()))
     }
 }
 

@@ -6,7 +6,7 @@ use super::array::Array;
 use super::message::{Data, Payload};
 use super::reply::{Body, Form, Outcome};
 use super::{media, names, pass, records};
-use crate::json::{Nested, Scalar};
+use crate::json::Nested;
 use crate::predict::{Features, Prediction, Predictor, Takes, encode};
 use crate::problem::Problem;
 
@@ -93,8 +93,7 @@ fn from_ndarray(
             let order = order(width)?;
             let cell = |row: usize, column: usize| {
                 let position = order.get(column).map(|place| row * width + place);
-                let value = position.and_then(|position| rows.values.get(position));
-                value.map_or(model::Cell::Missing, Scalar::cell)
+                position.map_or(model::Cell::Missing, |position| rows.values.cell(position))
             };
             Ok(encode(table, count, cell)?)
         }

@@ -6,7 +6,7 @@ use super::array::{Array, List, counted};
 use super::message::{Data, Payload};
 use super::reply::{Body, Form};
 use super::tftensor;
-use crate::json::Nested;
+use crate::json::{Nested, Values};
 use crate::problem::Problem;
 
 /// The `payload` as the payload of a reply.
@@ -49,7 +49,7 @@ pub(super) fn array(data: Data<'_>) -> Result<(Form, Array<'_>), Problem> {
             Form::Ndarray,
             Array::of_nested(nested.unwrap_or_else(|| Nested {
                 shape: vec![0],
-                values: Vec::new(),
+                values: Values::default(),
             })),
         )),
         (None, Some(nested), Some(_)) => Ok((Form::Ndarray, Array::of_nested(nested))),

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::message::{Binary, Message};
-use crate::json::{self, Object};
+use crate::json::{self, Object, Together};
 use crate::problem::Problem;
 
 /// A message that has been received and not yet read.
@@ -122,15 +122,15 @@ impl Source {
         #[derive(Deserialize)]
         struct List<'a> {
             #[serde(rename = "seldonMessages", borrow, default)]
-            messages: Option<Vec<Object<Message<'a>>>>,
+            messages: Option<Together<Object<Message<'a>>>>,
         }
         let missing = || {
             let text = "expected a list of messages, or an object with the list seldonMessages";
             Problem::BadData(text.to_owned())
         };
-        let list: Vec<Object<Message<'_>>> = match self {
+        let list: Together<Object<Message<'_>>> = match self {
             Self::Json(text) if text.trim_ascii_start().starts_with(b"[") => {
-                serde_json::from_slice(text).map_err(|e| Problem::BadData(e.to_string()))?
+                serde_json::from_slice(text).map_err(|e| json::problem(&e, |e| e))?
             }
             Self::Json(text) => {
                 let list: List<'_> = json::parse(text)?;
@@ -141,7 +141,7 @@ impl Source {
                 found.ok_or_else(missing)?.json()?
             }
         };
-        Ok(list.into_iter().map(|message| message.0).collect())
+        Ok(list.0.into_iter().map(|message| message.0).collect())
     }
 
     /// The message as any JSON.
@@ -190,6 +190,10 @@ impl Field {
 
     fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Problem> {
         let value = serde_json::from_slice(&self.value);
-        value.map_err(|error| Problem::BadData(format!("the field {:?}: {error}", self.name)))
+        value.map_err(|error| {
+            json::problem(&error, |error| {
+                format!("the field {:?}: {error}", self.name)
+            })
+        })
     }
 }

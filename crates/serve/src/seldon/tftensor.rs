@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::array::{Array, Cells, check_empty, size_of};
 use super::protojson;
-use crate::json::Scalar;
+use crate::json::{Scalar, TooMany};
 use crate::problem::Problem;
 use crate::proto::tensorflow::tensor_shape_proto::Dim;
 use crate::proto::tensorflow::{DataType, TensorProto, TensorShapeProto};
@@ -56,6 +56,7 @@ pub(super) fn decode(tensor: &TensorProto) -> Result<Array<'static>, Problem> {
     let cells = match values(tensor)? {
         Cells::Floats(values) => Cells::Floats(fill(values, size, &shape)?),
         Cells::Ints(values) => Cells::Ints(fill(values, size, &shape)?),
+        Cells::Wide(values) => Cells::Wide(fill(values, size, &shape)?),
         Cells::Mixed(values) => Cells::Mixed(fill(values, size, &shape)?),
         Cells::Single(values) => Cells::Single(fill(values, size, &shape)?),
     };
@@ -87,24 +88,23 @@ fn values(tensor: &TensorProto) -> Result<Cells<'static>, Problem> {
         DataType::DtInt32 => Cells::Ints(read(raw, |b| i32::from_le_bytes(b).into())?),
         DataType::DtUint8 => Cells::Ints(read(raw, |b| u8::from_le_bytes(b).into())?),
         DataType::DtUint16 => Cells::Ints(read(raw, |b| u16::from_le_bytes(b).into())?),
-        DataType::DtInt64 if raw.is_empty() => {
-            Cells::Ints(tensor.int64_val.iter().map(|&value| value.into()).collect())
-        }
-        DataType::DtInt64 => Cells::Ints(read(raw, |b| i64::from_le_bytes(b).into())?),
+        DataType::DtInt64 if raw.is_empty() => Cells::Ints(tensor.int64_val.clone()),
+        DataType::DtInt64 => Cells::Ints(read(raw, i64::from_le_bytes)?),
         DataType::DtUint32 if raw.is_empty() => {
             let values = tensor.uint32_val.iter();
             Cells::Ints(values.map(|&value| value.into()).collect())
         }
         DataType::DtUint32 => Cells::Ints(read(raw, |b| u32::from_le_bytes(b).into())?),
-        DataType::DtUint64 if raw.is_empty() => {
-            let values = tensor.uint64_val.iter();
-            Cells::Ints(values.map(|&value| value.into()).collect())
-        }
-        DataType::DtUint64 => Cells::Ints(read(raw, |b| u64::from_le_bytes(b).into())?),
+        DataType::DtUint64 if raw.is_empty() => unsigned(&tensor.uint64_val),
+        DataType::DtUint64 => unsigned(&read(raw, u64::from_le_bytes)?),
         DataType::DtBool if raw.is_empty() => {
+            TooMany::check(tensor.bool_val.len())?;
             Cells::Mixed(tensor.bool_val.iter().map(|&b| Scalar::Bool(b)).collect())
         }
-        DataType::DtBool => Cells::Mixed(read(raw, |[b]: [u8; 1]| Scalar::Bool(b != 0))?),
+        DataType::DtBool => {
+            TooMany::check(raw.len())?;
+            Cells::Mixed(read(raw, |[b]: [u8; 1]| Scalar::Bool(b != 0))?)
+        }
         DataType::DtString => Cells::Mixed(texts(&tensor.string_val)?),
         other => {
             let name = other.as_str_name();
@@ -125,7 +125,16 @@ fn read<const N: usize, T>(raw: &[u8], value: impl Fn([u8; N]) -> T) -> Result<V
     )))
 }
 
+fn unsigned(values: &[u64]) -> Cells<'static> {
+    let narrow: Result<_, _> = values.iter().map(|&value| i64::try_from(value)).collect();
+    narrow.map_or_else(
+        |_| Cells::Wide(values.iter().map(|&value| value.into()).collect()),
+        Cells::Ints,
+    )
+}
+
 fn texts(values: &[Vec<u8>]) -> Result<Vec<Scalar<'static>>, Problem> {
+    TooMany::check(values.len())?;
     let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).map(|t| Scalar::Text(t.into()));
     let texts: Result<_, _> = values.iter().map(text).collect();
     texts.map_err(|error| bad(format!("a text is not UTF-8: {error}")))
@@ -157,6 +166,13 @@ pub(super) fn encode(array: &Array<'_>) -> TensorProto {
                 .collect(),
         ),
         Cells::Ints(values) => (
+            DataType::DtInt64,
+            values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+        ),
+        Cells::Wide(values) => (
             DataType::DtInt64,
             values
                 .iter()

@@ -15,6 +15,9 @@ use crate::support::server::{Server, bare};
 /// What a server may have held at any time, in bytes.
 const MOST: usize = 600 << 20;
 
+/// As [`MOST`] for numbers, with the body they came in.
+const MOST_NUMBERS: usize = 450 << 20;
+
 /// Parts of two bytes each.
 const MANY: usize = 20_000_000;
 
@@ -109,6 +112,68 @@ fn records_and_messages_that_are_empty_are_not_read() {
     }
     let most = server.most_memory();
     assert!(most < MOST, "{most} bytes");
+}
+
+/// Where lists of values are read: a list's beginning and its end.
+const LISTS: [(&str, &str, &str); 3] = [
+    ("/predict", r#"{"data":{"ndarray":["#, "]}}"),
+    (
+        "/predict",
+        r#"{"data":{"tensor":{"shape":[1],"values":["#,
+        "]}}}",
+    ),
+    (
+        "/v2/models/echo/infer",
+        r#"{"inputs":[{"name":"x","shape":[1],"datatype":"INT8","data":["#,
+        "]}]}",
+    ),
+];
+
+#[test]
+fn values_that_are_no_numbers_are_not_all_read() {
+    let server = Server::ready(bare().arg("--echo"));
+    let [ndarray, _, input] = LISTS;
+    let mut bodies = Vec::new();
+    for unit in ["null,", r#""","#, "0,0,0,0,0,0,0,0,0,\"\","] {
+        for (path, head, tail) in [ndarray, input] {
+            bodies.push((path, body(head, unit, tail)));
+        }
+    }
+    // Several lists, each of which is short enough.
+    let texts = [r#""""#; 1 << 20].join(",");
+    for (path, head, list, tail) in [
+        ("/aggregate", "[", r#"{"data":{"ndarray":["#, "]}},"),
+        (
+            "/v2/models/echo/infer",
+            r#"{"inputs":["#,
+            r#"{"name":"x","shape":[1],"datatype":"BYTES","data":["#,
+            "]},",
+        ),
+    ] {
+        let end = if head == "[" { "]" } else { "]}" };
+        bodies.push((path, body(head, &format!("{list}{texts}{tail}"), end)));
+    }
+    for (path, body) in bodies {
+        let reply = server.post(path, &body);
+        assert_eq!(reply.status, 413, "{}", reply.body);
+        assert!(reply.body.contains("send fewer"), "{}", reply.body);
+    }
+    let most = server.most_memory();
+    assert!(most < MOST, "{most} bytes");
+}
+
+#[test]
+fn thirty_million_numbers_take_eight_bytes_each() {
+    let server = Server::ready(bare().arg("--echo"));
+    let [_, tensor, input] = LISTS;
+    for (path, head, tail) in [tensor, input] {
+        let reply = server.post(path, &body(head, "0,", tail));
+        assert_eq!(reply.status, 400, "{}", reply.body);
+        let found = "30000000 values";
+        assert!(reply.body.contains(found), "{}", reply.body);
+    }
+    let most = server.most_memory();
+    assert!(most < MOST_NUMBERS, "{most} bytes");
 }
 
 #[test]

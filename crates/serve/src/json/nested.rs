@@ -45,15 +45,20 @@ struct Element<'r, 'de> {
     depth: usize,
 }
 
-impl<'de> Element<'_, 'de> {
-    fn value<E: de::Error>(self, value: Scalar<'de>) -> Result<(), E> {
+impl<'r, 'de> Element<'r, 'de> {
+    /// Where a value goes that stands here.
+    fn values<E: de::Error>(self) -> Result<&'r mut Values<'de>, E> {
         if self.depth != self.reader.shape.len() {
             return Err(E::custom(format_args!(
                 "a value stands among lists: all must be nested {} deep",
                 self.reader.shape.len()
             )));
         }
-        self.reader.values.push(value).map_err(E::custom)
+        Ok(&mut self.reader.values)
+    }
+
+    fn value<E: de::Error>(self, value: Scalar<'de>) -> Result<(), E> {
+        self.values()?.push(value).map_err(E::custom)
     }
 }
 
@@ -81,15 +86,15 @@ impl<'de> Visitor<'de> for Element<'_, 'de> {
     }
 
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<(), E> {
-        self.value(Scalar::Integer(value))
+        self.values()?.push_integer(value).map_err(E::custom)
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<(), E> {
-        self.value(value.into())
+        self.values()?.push_unsigned(value).map_err(E::custom)
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<(), E> {
-        self.value(Scalar::Float(value))
+        self.values()?.push_float(value).map_err(E::custom)
     }
 
     fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<(), E> {

@@ -51,42 +51,65 @@ impl<'a> Values<'a> {
     /// # Errors
     ///
     /// As [`Self::of`].
-    #[inline]
     pub(crate) fn push(&mut self, value: Scalar<'a>) -> Result<(), TooMany> {
-        match (&mut *self, value) {
-            (Self::Integers(values), Scalar::Integer(value)) => values.push(value),
-            (Self::Floats(values), Scalar::Float(value)) => values.push(value),
-            (_, value) => return self.push_among_others(value),
+        match value {
+            Scalar::Integer(value) => self.push_integer(value),
+            Scalar::Float(value) => self.push_float(value),
+            other => self.push_other(other),
         }
-        Ok(())
     }
 
-    /// As [`Self::push`], for what is not inlined where values are read.
+    /// As [`Self::push`] of a [`Scalar::Integer`], which need not be one in memory.
+    #[inline]
     #[expect(clippy::cast_precision_loss, reason = "the number is exact")]
-    fn push_among_others(&mut self, value: Scalar<'a>) -> Result<(), TooMany> {
-        match (&mut *self, value) {
-            (Self::Numbers { values, whole }, Scalar::Float(value)) => {
-                values.push(value);
-                whole.push(false);
-            }
-            (Self::Numbers { values, whole }, Scalar::Integer(value)) if is_exact(value) => {
+    pub(crate) fn push_integer(&mut self, value: i64) -> Result<(), TooMany> {
+        match self {
+            Self::Integers(values) => values.push(value),
+            Self::Numbers { values, whole } if is_exact(value) => {
                 values.push(value as f64);
                 whole.push(true);
             }
-            (Self::Any(values), value) => {
-                TooMany::check(values.len() + 1)?;
-                values.push(value);
-            }
-            (_, value) => {
-                self.widen(&value)?;
-                return self.push(value);
-            }
+            _ => return self.push_other(Scalar::Integer(value)),
         }
         Ok(())
     }
 
+    /// As [`Self::push`] of what a number above zero is.
+    #[inline]
+    pub(crate) fn push_unsigned(&mut self, value: u64) -> Result<(), TooMany> {
+        match i64::try_from(value) {
+            Ok(value) => self.push_integer(value),
+            Err(_) => self.push_other(Scalar::Unsigned(value)),
+        }
+    }
+
+    /// As [`Self::push`] of a [`Scalar::Float`].
+    #[inline]
+    pub(crate) fn push_float(&mut self, value: f64) -> Result<(), TooMany> {
+        match self {
+            Self::Floats(values) => values.push(value),
+            Self::Numbers { values, whole } => {
+                values.push(value);
+                whole.push(false);
+            }
+            _ => return self.push_other(Scalar::Float(value)),
+        }
+        Ok(())
+    }
+
+    /// Adds what the buffer may not hold.
+    #[inline(never)]
+    fn push_other(&mut self, value: Scalar<'a>) -> Result<(), TooMany> {
+        if let Self::Any(values) = self {
+            TooMany::check(values.len() + 1)?;
+            values.push(value);
+            return Ok(());
+        }
+        self.widen(&value)?;
+        self.push(value)
+    }
+
     /// Takes the buffer that holds `value` too.
-    #[cold]
     #[expect(clippy::cast_precision_loss, reason = "the numbers are exact")]
     fn widen(&mut self, value: &Scalar<'_>) -> Result<(), TooMany> {
         *self = match (std::mem::take(self), value) {

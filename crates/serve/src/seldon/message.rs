@@ -6,11 +6,11 @@ use std::fmt;
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde::de::{self, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use crate::json::{Holds, Nested, Object, Scalar, Values};
+use crate::json::{Holds, Nested, Object, Values};
 use crate::proto::tensorflow::TensorProto;
 
 /// A request. Unknown keys are ignored, as the Python wrapper does.
@@ -140,40 +140,39 @@ impl<'de> Visitor<'de> for NumbersVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
         let mut values = Values::default();
-        while let Some(Number(value)) = list.next_element()? {
-            values.push(value).map_err(de::Error::custom)?;
-        }
+        while list.next_element_seed(Number(&mut values))?.is_some() {}
         Ok(values)
     }
 }
 
-struct Number(Scalar<'static>);
+/// A number, added to those before it.
+struct Number<'v>(&'v mut Values<'static>);
 
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_f64(NumberVisitor)
+impl<'de> DeserializeSeed<'de> for Number<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_f64(self)
     }
 }
 
-struct NumberVisitor;
-
-impl Visitor<'_> for NumberVisitor {
-    type Value = Number;
+impl Visitor<'_> for Number<'_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a number (a tensor holds nothing else, send text and null in data.ndarray)")
     }
 
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Number, E> {
-        Ok(Number(Scalar::Float(value)))
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<(), E> {
+        self.0.push_float(value).map_err(E::custom)
     }
 
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Number, E> {
-        Ok(Number(Scalar::Integer(value)))
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<(), E> {
+        self.0.push_integer(value).map_err(E::custom)
     }
 
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Number, E> {
-        Ok(Number(value.into()))
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<(), E> {
+        self.0.push_unsigned(value).map_err(E::custom)
     }
 }
 

@@ -218,7 +218,7 @@ mod tests {
             of(&[one.clone(), huge.clone()]),
             Values::Integers(vec![1, HUGE])
         );
-        assert_eq!(of(&[half.clone()]), Values::Floats(vec![0.5]));
+        assert_eq!(of(std::slice::from_ref(&half)), Values::Floats(vec![0.5]));
         for (kinds, expected) in [
             (
                 [&one, &half, &two],

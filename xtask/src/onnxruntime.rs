@@ -15,7 +15,7 @@ use crate::workspace::Workspace;
 /// The version, which is that of the Python package too.
 pub(crate) const VERSION: &str = "1.31.1";
 
-/// The library's name here, and where serve looks for it.
+/// The library's name here, and where programs look for it.
 pub(crate) const LIBRARY: &str = "libonnxruntime.so";
 
 /// What its licence wants to go with it.
@@ -59,11 +59,11 @@ const BUILDS: [Build; 2] = [
     },
 ];
 
-/// Get the library of ONNX Runtime, which the image of serve holds, and print its path.
+/// Get the library of ONNX Runtime, which the images of train and serve hold, and print its path.
 ///
 /// It comes from the Python package onnxruntime, at a pinned version and hash, and is
 /// kept in .local/onnxruntime/; one that is there needs no network. `cargo xtask
-/// images` gets it as well, and `cargo xtask local` uses one that is there.
+/// images` gets it as well, and so does `cargo xtask local` for pictures and texts.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask onnxruntime                     get it by `python3 -m pip download`
@@ -88,6 +88,14 @@ impl Args {
         anstream::println!("{}", folder.join(LIBRARY).display());
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The library for this machine, by pip from the index if it is not kept.
+///
+/// # Errors
+/// As [`ensure`].
+pub(crate) fn here(root: &Path) -> Result<PathBuf> {
+    Ok(ensure(root, &host_platform()?, None, PYTHON)?.join(LIBRARY))
 }
 
 /// The folder that holds the library for `platform` and its notices, if it is kept.

@@ -60,6 +60,22 @@ impl Embedder {
     /// When the runtime cannot execute the graph, or the description names what it
     /// does not have.
     pub fn load(backbone: &Backbone) -> Result<Self, EmbedError> {
+        Self::load_on(backbone, Session::open)
+    }
+
+    /// The same, of which `open` loads the graph, given with what it takes and gives.
+    ///
+    /// # Errors
+    ///
+    /// As [`Embedder::load`].
+    pub fn load_on(
+        backbone: &Backbone,
+        open: impl FnOnce(
+            Vec<u8>,
+            &[TensorSignature],
+            &[TensorSignature],
+        ) -> Result<Session, SessionError>,
+    ) -> Result<Self, EmbedError> {
         let description = &backbone.description;
         let outputs: Vec<TensorSignature> =
             [Some(&description.output), description.features.as_ref()]
@@ -72,7 +88,7 @@ impl Embedder {
             _ => None,
         };
         Ok(Self {
-            session: Session::open(backbone.graph.clone(), &description.inputs, &outputs)?,
+            session: open(backbone.graph.clone(), &description.inputs, &outputs)?,
             inputs: description.inputs.clone(),
             preprocessing: description.preprocessing.clone(),
             tokenizer,
@@ -81,6 +97,11 @@ impl Embedder {
                 None => vec![backbone.width()],
             },
         })
+    }
+
+    /// The engine that runs the graph: `built-in`, or as `onnxruntime 1.31`.
+    pub fn engine(&self) -> &str {
+        self.session.engine()
     }
 
     /// The embedding of one picture, given as the bytes of its file, on the calling

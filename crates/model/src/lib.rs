@@ -9,8 +9,9 @@
 //! The way from a raw value to the graph's input exists once, in [`Table`],
 //! `ImageInput` and `Tokenizer`, so that training and serving cannot differ; the
 //! latter two stand behind the features `pictures` and `texts`. [`Session`] runs
-//! the graph; with the feature `onnxruntime`, also on the library of that name. With the feature `checkpoints`, `checkpoint` reads what other training
-//! code has saved.
+//! the graph; with the feature `onnxruntime`, also on the library of that name, and
+//! `Engines` says which graph runs where. With the feature `checkpoints`, `checkpoint`
+//! reads what other training code has saved.
 //!
 //! Everything is written aside, flushed and renamed ([`publish`]): a reader sees
 //! a whole document or none.
@@ -42,9 +43,11 @@ pub use manifest::{
 pub use package::{
     GRAPH_FILE, MANIFEST_FILE, Package, PackageError, REFERENCE_FILE, TOKENIZER_FILE, write_package,
 };
-pub use session::{BUILT_IN, Input, Lane, Session, SessionError, Tensor};
 #[cfg(feature = "onnxruntime")]
-pub use session::{LibraryError, OnnxRuntime};
+pub use session::{
+    Asked, Choice, Copies, EngineError, Engines, LibraryError, OnnxRuntime, Opening, Signature,
+};
+pub use session::{BUILT_IN, Input, Lane, Session, SessionError, Tensor};
 pub use table::{Cell, CellError, Column, ColumnKind, RowError, Table, is_missing};
 #[cfg(feature = "texts")]
 pub use text::{TextError, TextInput, Tokenizer, Tokens};

@@ -134,6 +134,10 @@ pub struct Provenance {
     /// The pretrained graph that the model stands on, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backbone: Option<BackboneOrigin>,
+    /// The engine that ran the backbone, as `built-in` or `onnxruntime 1.31`; packages
+    /// that do not say so are of the built-in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
     /// The model that this one continues, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<BaseModel>,

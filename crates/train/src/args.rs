@@ -6,6 +6,7 @@ use clap::builder::ArgPredicate;
 use clap::{Parser, ValueEnum};
 
 use crate::determined::DeterminedOptions;
+use crate::engine::EngineOptions;
 use crate::registering::RegistryOptions;
 
 const AFTER_HELP: &str = "\
@@ -139,6 +140,10 @@ pub struct TrainingOptions {
     /// the tasks have.
     #[arg(long, env = "TRAIN_CACHE", value_name = "DIR")]
     pub cache: Option<PathBuf>,
+
+    /// What embeds.
+    #[command(flatten)]
+    pub engine: EngineOptions,
 
     /// The package of the last successful model, which `mode: delta` continues; where
     /// there is none yet, it learns from everything. A Pachyderm worker asks Pachyderm.

@@ -1,14 +1,19 @@
 //! `train`, and the subcommands beside its options.
 
-use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches};
 
-use crate::{Args, TrialOptions, VerifyOptions};
+use crate::{Args, EngineOptions, TrialOptions, VerifyOptions};
+
+/// The flag that asks what this program is.
+const VERSION: &str = "version";
 
 /// What is asked for.
 #[derive(Debug)]
 pub enum Command {
     /// `train`: train and publish.
     Train(Box<Args>),
+    /// `train --version`: say what this program is, and what embeds.
+    Version(EngineOptions),
     /// `train trial`: train in a task of Determined.
     Trial(Box<TrialOptions>),
     /// `train verify`: make a published model again and compare.
@@ -25,7 +30,17 @@ impl Command {
 
     /// Its description: the options of `train`, and beside them the subcommands.
     fn described() -> clap::Command {
+        let version = Arg::new(VERSION)
+            .short('V')
+            .long(VERSION)
+            .action(ArgAction::SetTrue)
+            .help("Print the version and the engine that embeds");
+        let unless_version = |arg: Arg| arg.required(false).required_unless_present(VERSION);
         Args::command()
+            .disable_version_flag(true)
+            .arg(version)
+            .mut_arg("repo", unless_version)
+            .mut_arg("model", unless_version)
             .subcommand(TrialOptions::command())
             .subcommand(VerifyOptions::command())
             .subcommand_negates_reqs(true)
@@ -37,6 +52,9 @@ impl Command {
         Ok(match matches.subcommand() {
             Some(("verify", verify)) => {
                 Self::Verify(Box::new(VerifyOptions::from_arg_matches(verify)?))
+            }
+            None if matches.get_flag(VERSION) => {
+                Self::Version(EngineOptions::from_arg_matches(matches)?)
             }
             Some((_, trial)) => Self::Trial(Box::new(TrialOptions::from_arg_matches(trial)?)),
             None => Self::Train(Box::new(Args::from_arg_matches(matches)?)),

@@ -36,6 +36,7 @@ mod data;
 mod delta;
 mod determined;
 mod embedded;
+mod engine;
 mod evaluation;
 mod experiment;
 mod graph;
@@ -63,6 +64,7 @@ pub use crate::determined::{CheckpointFrom, DeterminedOptions, OnPause, OnSigter
 pub use args::{Args, Engine, TrainingOptions};
 pub use command::Command;
 pub use data::DataError;
+pub use engine::EngineOptions;
 pub use experiment::{
     ClassWeights, Experiment, ExperimentError, HeadKind, Hyperparameters, Labels, Mode, ModelKind,
     Search,
@@ -77,6 +79,7 @@ pub use verify::VerifyOptions;
 /// is published, or was before, and 1 when nothing was.
 pub fn run(command: &Command) -> ExitCode {
     let done = match command {
+        Command::Version(options) => version(options),
         Command::Trial(options) => trial::run(options),
         Command::Verify(options) => verify::run(options),
         Command::Train(args) => match args.engine {
@@ -94,4 +97,10 @@ pub fn run(command: &Command) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The version in the first line, and in the second one what embeds with these options.
+fn version(options: &EngineOptions) -> anyhow::Result<String> {
+    let engines = options.find()?;
+    Ok(format!("{}\nengine: {engines}\n", job::TRAINED_BY))
 }

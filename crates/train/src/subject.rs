@@ -59,6 +59,14 @@ impl Subject {
         }
     }
 
+    /// What runs the backbone, where there is one.
+    pub(crate) fn engine(&self) -> Option<&str> {
+        match self {
+            Self::Table(..) => None,
+            Self::Embedded(subject) => Some(subject.engine()),
+        }
+    }
+
     /// The model that is continued, where one is.
     pub(crate) fn base(&self) -> Option<BaseModel> {
         match self {

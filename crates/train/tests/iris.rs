@@ -219,7 +219,7 @@ fn usage_errors_exit_with_2_and_the_version_with_0() {
     let output = pfs.command().arg("--version").output().unwrap();
     assert_eq!(
         common::texts(&output).0,
-        concat!("train ", env!("CARGO_PKG_VERSION"), "\n")
+        concat!("train ", env!("CARGO_PKG_VERSION"), "\nengine: built-in\n")
     );
     assert_eq!(output.status.code(), Some(0));
 }

@@ -19,8 +19,8 @@ use common::pictures::{EXPERIMENT, colours, png};
 use common::texts::{sentences, with_words};
 use common::{Pfs, backbones, either_csv, encode, mixed_csv, regression_csv};
 use model::{
-    Cell, ImageInput, Input, OnnxRuntime, Package, Preprocessing, Session, Tensor, TensorSignature,
-    Tokenizer,
+    Cell, Copies, ImageInput, Input, OnnxRuntime, Package, Preprocessing, Session, Tensor,
+    TensorSignature, Tokenizer,
 };
 use serde_json::{Value, json};
 
@@ -69,7 +69,9 @@ fn engines(
         .find(|path| path.to_string_lossy().contains("libonnxruntime.so."))
         .expect("the package has a library");
     let library = OnnxRuntime::load(&library, 2).unwrap();
-    let library = library.open(graph, inputs, outputs).unwrap();
+    let library = library
+        .open(Copies::Served, graph, inputs, outputs)
+        .unwrap();
     assert!(
         library.engine().starts_with("onnxruntime 1."),
         "{library:?}"

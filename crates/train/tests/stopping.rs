@@ -44,9 +44,23 @@ fn assert_stopped(pfs: &Pfs, (status, said): (Option<i32>, Vec<String>)) {
     assert_eq!(tree(&pfs.out()), BTreeMap::new());
 }
 
-/// Enough pictures that the signal comes while they are embedded.
 #[test]
 fn while_pictures_are_embedded() {
+    embedding_is_stopped(&["--embedding-engine", "built-in"]);
+}
+
+/// Threads of the library compute while the process ends.
+#[test]
+#[ignore = "needs onnxruntime: ORT_DYLIB_PATH"]
+fn while_the_library_embeds_pictures() {
+    let library = std::env::var("ORT_DYLIB_PATH").unwrap();
+    for _ in 0..5 {
+        embedding_is_stopped(&["--onnxruntime", &library]);
+    }
+}
+
+/// Enough pictures that the signal comes while they are embedded.
+fn embedding_is_stopped(engine: &[&str]) {
     let mut pfs = with_means(Pfs::new()).file("experiment.yaml", EXPERIMENT);
     for number in 0..4000_u16 {
         let [high, low] = number.to_be_bytes();
@@ -59,7 +73,7 @@ fn while_pictures_are_embedded() {
     for signal in ["TERM", "INT"] {
         let end = stopped(
             &pfs,
-            &["--config", "/pfs/experiment.yaml"],
+            &[&["--config", "/pfs/experiment.yaml"], engine].concat(),
             "found 4000 pictures",
             signal,
         );

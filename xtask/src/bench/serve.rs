@@ -8,7 +8,7 @@ use xshell::{Shell, cmd};
 use super::python::Python;
 use super::train;
 use crate::workspace::Workspace;
-use crate::{images, onnxruntime, programs};
+use crate::{onnxruntime, programs};
 
 /// The Python servers, and the variable that names the folder of each.
 const PEERS: [(&str, Python); 2] = [
@@ -45,11 +45,10 @@ pub(super) fn run(workspace: &Workspace, pictures: Option<&Path>) -> Result<()> 
 
 /// A model of the `pictures` is trained, and asked with the largest of them.
 fn of_pictures(sh: &Shell, workspace: &Workspace, pictures: &Path) -> Result<()> {
-    let platform = images::host_platform()?;
-    let library = onnxruntime::ensure(&workspace.root, &platform, None, onnxruntime::PYTHON)?;
+    let library = onnxruntime::here(&workspace.root)?;
     let pfs = tempfile::tempdir()?;
     train::Trainer::new(sh, workspace, pictures)?.train(pfs.path())?;
-    sh.set_var("ORT_DYLIB_PATH", library.join(onnxruntime::LIBRARY));
+    sh.set_var("ORT_DYLIB_PATH", library);
     sh.set_var("PACKAGE", pfs.path().join("out/model"));
     sh.set_var("PICTURES", pictures);
     bench(sh, workspace, "pictures")

@@ -11,7 +11,7 @@ use xshell::{Shell, cmd};
 use super::python::Python;
 use super::{print, ratio, time};
 use crate::workspace::Workspace;
-use crate::{backbone, programs, report};
+use crate::{backbone, onnxruntime, programs, report};
 
 const RUNTIME: Python = Python {
     name: "onnxruntime",
@@ -69,7 +69,7 @@ impl Peer {
 }
 
 /// From a folder to a published package, beside decoding the same pictures with Pillow
-/// and embedding them with ONNX Runtime on as many threads. In turn, so that what else the
+/// and embedding them with ONNX Runtime on as many threads; train has the same library. In turn, so that what else the
 /// machine does meets both; the fastest counts, as nothing makes a run too fast.
 fn pictures(sh: &Shell, workspace: &Workspace, data: &Path, rounds: u32) -> Result<()> {
     let python = RUNTIME.install(sh, workspace)?.join("python");
@@ -112,22 +112,25 @@ pub(super) struct Trainer<'a> {
     sh: &'a Shell,
     program: PathBuf,
     backbones: PathBuf,
+    library: PathBuf,
     data: &'a Path,
 }
 
 impl<'a> Trainer<'a> {
-    /// Compiles the program and gets the backbone.
+    /// Compiles the program, and gets the backbone and the library of ONNX Runtime.
     ///
     /// # Errors
     /// When either fails; it has said why.
     pub(super) fn new(sh: &'a Shell, workspace: &Workspace, data: &'a Path) -> Result<Self> {
         let is_here = backbone::get(workspace, BACKBONE)?;
         ensure!(is_here, "the backbone {BACKBONE} cannot be had");
+        let library = onnxruntime::here(&workspace.root)?;
         report::status("Compiling", "train");
         Ok(Self {
             sh,
             program: programs::build(workspace, &["train"])?.join("train"),
             backbones: backbone::folder(&workspace.root),
+            library,
             data,
         })
     }
@@ -145,13 +148,14 @@ impl<'a> Trainer<'a> {
         let Self {
             program,
             backbones,
+            library,
             data,
             ..
         } = self;
         let name = ["--repo", "pictures", "--model", "pictures"];
         let train = cmd!(
             self.sh,
-            "{program} {name...} --pfs {root} --data {data} --config {settings} --backbones {backbones}"
+            "{program} {name...} --pfs {root} --data {data} --config {settings} --backbones {backbones} --onnxruntime {library}"
         );
         time(train)
     }

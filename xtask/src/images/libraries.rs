@@ -14,7 +14,7 @@ use super::context::Entry;
 use super::seal::hex;
 use crate::onnxruntime::{LIBRARY, NOTICES, VERSION};
 
-/// Where serve looks for the library.
+/// Where programs look for the library.
 const PLACE: &str = "usr/local/lib";
 
 /// Where an image's notices lie.

@@ -13,7 +13,7 @@ use crate::descriptor::Transform;
 use crate::images::host_platform;
 use crate::secrets::Mount;
 use crate::workspace::Workspace;
-use crate::{onnxruntime, programs};
+use crate::{onnxruntime, programs, report};
 
 /// How programs are started.
 #[derive(Debug)]
@@ -68,8 +68,36 @@ impl Launcher {
         })
     }
 
+    /// Gets the library of ONNX Runtime for processes, if it is not here yet. Where it
+    /// cannot be had, they have their built-in engine.
+    pub(super) fn get_library(&mut self, workspace: &Workspace) -> Result<()> {
+        let Self::Processes { library, .. } = self else {
+            return Ok(());
+        };
+        if library.is_some() {
+            return Ok(());
+        }
+        match onnxruntime::here(&workspace.root) {
+            Ok(file) => *library = Some(file),
+            Err(error) => {
+                let reason = format!("{error:#}").replace('\n', " ");
+                report::status(
+                    "Without",
+                    format_args!("ONNX Runtime, on the built-in engine, more slowly: {reason}"),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The variable by which processes find the library of ONNX Runtime, if it is here. In
+    /// an image, it lies where a program looks for it.
+    pub(super) fn variable(&self) -> Option<(&'static str, &Path)> {
+        self.library().map(|path| ("ORT_DYLIB_PATH", path))
+    }
+
     /// The library of ONNX Runtime that processes may load.
-    pub(super) fn library(&self) -> Option<&Path> {
+    fn library(&self) -> Option<&Path> {
         match self {
             Self::Processes { library, .. } => library.as_deref(),
             Self::Docker => None,
@@ -143,6 +171,7 @@ impl Launcher {
         }
         let mut command = bare(&self.binary(call.image)?);
         command.args(call.cmd.iter().skip(1));
+        command.envs(self.variable());
         command.envs(call.env).env("PFS_ROOT", call.pfs);
         command.current_dir(call.pfs);
         Ok(Start {

@@ -21,6 +21,20 @@ pub(super) struct Plan {
     pub(super) folder: PathBuf,
 }
 
+impl Plan {
+    /// Whether pictures or texts are embedded.
+    pub(super) fn embeds(&self) -> bool {
+        let mut pipelines = self.pipelines.iter();
+        pipelines.any(|pipeline| {
+            let mut inputs = pipeline.spec.input.leaves().into_iter();
+            inputs.any(|input| input.name() == BACKBONE)
+        })
+    }
+}
+
+/// The input that holds a backbone.
+const BACKBONE: &str = "backbone";
+
 /// A repo and the file or folder that it is fed from.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Source {
@@ -137,7 +151,7 @@ fn elsewhere(root: &Path, folder: &Path, repo: &str, name: &str) -> Result<Sourc
     let folder = folder.strip_prefix(root).unwrap_or(folder).display();
     let expected = format!("expected {folder}/{name}/ or {folder}/{name}.*");
     match name {
-        "backbone" => {
+        BACKBONE => {
             let path = backbone::folder(root).join(repo);
             Ok(Source {
                 repo: repo.to_owned(),

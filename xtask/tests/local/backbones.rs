@@ -30,6 +30,8 @@ fn a_backbone_is_got_once_and_the_one_of_an_earlier_run_stays() {
     let output = case.once(&[]);
     let text = said(&output);
     assert!(output.status.success() && text.contains(got), "{text}");
+    let without = "Without ONNX Runtime, on the built-in engine";
+    assert_eq!(text.matches(without).count(), 1, "{text}");
     let out = String::from_utf8_lossy(&output.stdout);
     assert!(out.starts_with("many\n"), "only the prediction: {out}");
     assert!(case.files("known-net").join("backbone.json").is_file());

@@ -109,6 +109,9 @@ fn xtask() -> Command {
     command.arg("local");
     command.env("CARGO_MANIFEST_DIR", root().join("xtask"));
     command.env("CARGO_TARGET_DIR", root().join("target"));
+    // No test wants a network: what pip would get is not to be had.
+    command.env("PIP_INDEX_URL", "http://127.0.0.1:1/simple");
+    command.env("PIP_RETRIES", "0");
     command
 }
 

@@ -67,7 +67,7 @@ pub(super) fn load(path: &Path) -> Result<(Environment, String), LibraryError> {
         None => {
             let builder = ort::init_from(path).map_err(|e| unusable(e.to_string()))?;
             let environment = builder
-                .with_name("serve")
+                .with_name("pachyderm-seldon")
                 .with_telemetry(false)
                 .with_logger(Arc::new(log))
                 .build()

@@ -6,6 +6,8 @@
 
 mod built_in;
 #[cfg(feature = "onnxruntime")]
+mod engines;
+#[cfg(feature = "onnxruntime")]
 mod library;
 #[cfg(feature = "onnxruntime")]
 mod onnxruntime;
@@ -15,9 +17,11 @@ use built_in::BuiltIn;
 
 pub use built_in::Lane;
 #[cfg(feature = "onnxruntime")]
+pub use engines::{Asked, Choice, EngineError, Engines, Opening, Signature};
+#[cfg(feature = "onnxruntime")]
 pub use library::LibraryError;
 #[cfg(feature = "onnxruntime")]
-pub use onnxruntime::OnnxRuntime;
+pub use onnxruntime::{Copies, OnnxRuntime};
 
 /// The name of the engine that every program has.
 pub const BUILT_IN: &str = "built-in";

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::{fmt, iter};
+use std::{fmt, iter, thread};
 
 use ort::environment::Environment;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
@@ -19,6 +19,21 @@ use crate::TensorSignature;
 /// The most copies of a graph that run at a time, besides that for a lone run; each has
 /// the weights in memory.
 const COPIES: usize = 4;
+
+/// The most copies that compute at a time where each has a thread of its own.
+const LANES: usize = 16;
+
+/// How many copies of a graph are loaded, and how many threads each computes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Copies {
+    /// For requests, of which sometimes one is alone and sometimes many come at once.
+    Served,
+    /// One for each thread, on which all of its run is computed: for work of which there
+    /// is always more. What a run gives depends on no number of threads.
+    EachThread,
+    /// A single one on all threads: for a few runs.
+    One,
+}
 
 /// Asks for the memory of a run back: 32 pictures at once leave 550 MB with two copies
 /// of EfficientNet-Lite0 otherwise, and 20 MB so.
@@ -63,7 +78,7 @@ impl OnnxRuntime {
         &self.path
     }
 
-    /// Loads the ONNX `graph`, which takes `inputs` and gives `outputs`.
+    /// Loads `copies` of the ONNX `graph`, which takes `inputs` and gives `outputs`.
     ///
     /// # Errors
     ///
@@ -71,17 +86,13 @@ impl OnnxRuntime {
     /// signature.
     pub fn open(
         &self,
+        copies: Copies,
         graph: &[u8],
         inputs: &[TensorSignature],
         outputs: &[TensorSignature],
     ) -> Result<Session, SessionError> {
-        let count = self.threads.min(COPIES);
-        // With one thread, the copy for a lone run would be as the other.
-        let alone = (count > 1).then_some(self.threads);
-        let threads = alone.into_iter();
-        let threads = threads.chain(iter::repeat_n(self.threads / count, count));
-        let copy = |threads| self.copy(graph, threads, outputs);
-        let copies: Vec<Copy> = threads.map(copy).collect::<Result<_, _>>()?;
+        let is_first_alone = copies == Copies::Served;
+        let copies = self.copies(copies, graph, outputs)?;
         let known = copies.first().map_or(&[][..], |copy| copy.session.inputs());
         let graph = OfLibrary {
             engine: Arc::clone(&self.name),
@@ -91,13 +102,53 @@ impl OnnxRuntime {
                 .collect::<Result<_, _>>()?,
             outputs: outputs.iter().map(|output| output.name.clone()).collect(),
             copies: copies.into_iter().map(Mutex::new).collect(),
+            is_first_alone,
             turn: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
         };
         Ok(Session::on(graph, inputs))
     }
 
-    /// Settings for a server: no thread spins when it has nothing to do, and none is
+    fn copies(
+        &self,
+        copies: Copies,
+        graph: &[u8],
+        outputs: &[TensorSignature],
+    ) -> Result<Vec<Copy>, SessionError> {
+        let copy = |threads| self.copy(graph, threads, outputs);
+        let threads = self.threads_of(copies).into_iter();
+        if copies != Copies::EachThread {
+            return threads.map(copy).collect();
+        }
+        let failed = |_| Err(SessionError::Load("a thread has failed".to_owned()));
+        thread::scope(|scope| {
+            let load = |threads| scope.spawn(move || copy(threads));
+            let begun: Vec<_> = threads.map(load).collect();
+            let loaded = begun.into_iter();
+            loaded
+                .map(|copy| copy.join().unwrap_or_else(failed))
+                .collect()
+        })
+    }
+
+    /// How many threads each copy has.
+    fn threads_of(&self, copies: Copies) -> Vec<usize> {
+        match copies {
+            Copies::One => vec![self.threads],
+            Copies::EachThread => vec![1; self.threads.min(LANES)],
+            Copies::Served => {
+                let count = self.threads.min(COPIES);
+                // With one thread, the copy for a lone run would be as the other.
+                let alone = (count > 1).then_some(self.threads);
+                let threads = alone.into_iter();
+                threads
+                    .chain(iter::repeat_n(self.threads / count, count))
+                    .collect()
+            }
+        }
+    }
+
+    /// Settings beside requests: no thread spins when it has nothing to do, and none is
     /// started where one is enough. Copies that compute on one thread each answer a
     /// tenth more requests than those that share their threads, which answer a lone
     /// one in three quarters of the time: so there is one of these too, for that.
@@ -155,8 +206,10 @@ struct OfLibrary {
     engine: Arc<str>,
     inputs: Vec<Wanted>,
     outputs: Vec<String>,
-    /// The first is for a run beside which there is none, if there is more than one.
     copies: Vec<Mutex<Copy>>,
+    /// Whether the first is for a run beside which there is none, if there is more than
+    /// one.
+    is_first_alone: bool,
     turn: AtomicUsize,
     /// Runs that have begun and not ended.
     running: AtomicUsize,
@@ -199,7 +252,7 @@ impl OfLibrary {
     /// none, callers wait for one after the other.
     fn copy(&self, is_alone: bool) -> Option<MutexGuard<'_, Copy>> {
         let copies = match self.copies.as_slice() {
-            [_, rest @ ..] if !is_alone && !rest.is_empty() => rest,
+            [_, rest @ ..] if self.is_first_alone && !is_alone && !rest.is_empty() => rest,
             all => all,
         };
         let free = copies.iter().find_map(|copy| match copy.try_lock() {

@@ -6,13 +6,13 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use model::Lane;
+use model::{Engines, Lane};
 
 use super::judge;
 use crate::metrics::Metrics;
 use crate::models::{Chosen, Cost, Echo, Models, Source, Unit};
 use crate::monitor::Watch;
-use crate::predict::{Batching, Conditions, Engines, Step, at_once};
+use crate::predict::{Batching, Conditions, Step, at_once};
 use crate::problem::Problem;
 use crate::seldon::{Metadata, Node, Overrides};
 

@@ -14,8 +14,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use anyhow::{Context, Result};
+use model::Engines;
 
-use crate::predict::{Conditions, Engines};
+use crate::predict::Conditions;
 use crate::problem::Problem;
 use folder::{Found, Settings, Stamp};
 

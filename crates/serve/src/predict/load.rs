@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use model::{
-    Digest, Package, PackageError, Preprocessing, REFERENCE_FILE, Session, SessionError, Task,
-    TensorSignature, Tokenizer,
+    Digest, Engines, Package, PackageError, Preprocessing, REFERENCE_FILE, Session, SessionError,
+    Task, TensorSignature, Tokenizer,
 };
 use monitor::{Measure, Reference, ReferenceError};
 
 use super::about::About;
-use super::engines::Engines;
+use super::engines;
 use super::joining::{Batching, Joining};
 use super::predictor::Predictor;
 use super::takes::{PredictError, Takes};
@@ -106,7 +106,7 @@ impl Predictor {
         // The first run plans the graph; a client should not wait for that.
         let first = |session: &Session| Ok(sample(session, &takes, &manifest.inputs)?);
         let signature = (manifest.inputs.as_slice(), outputs.as_slice());
-        let (session, ()) = engines.open(&takes, graph, signature, &first)?;
+        let (session, ()) = engines::open(engines, &takes, graph, signature, first)?;
         let output = outputs.swap_remove(0);
         let model = (name.as_str(), version.as_str());
         let joining = Joining::new(batching, model, &manifest.inputs, takes.bound());

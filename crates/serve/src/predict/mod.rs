@@ -15,7 +15,7 @@ mod takes;
 
 pub(crate) use about::About;
 pub(crate) use asked::{Answered, Run, Step, at_once};
-pub(crate) use engines::{Choice, Engines};
+pub(crate) use engines::find_engines;
 pub(crate) use features::{BadRow, Features, Picture, encode};
 pub(crate) use joining::Batching;
 pub(crate) use load::{Conditions, LoadError};

@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use clap::builder::BoolishValueParser;
 use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, CommandFactory, Parser, Subcommand, ValueEnum};
+use model::Choice;
 
 use crate::events::Payloads;
-use crate::predict::Choice;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -24,7 +24,7 @@ use crate::lanes::Lanes;
 use crate::metrics::Metrics;
 use crate::models::{Cost, Echo, Models};
 use crate::monitor::Watch;
-use crate::predict::{Batching, Conditions, Engines, Pool};
+use crate::predict::{Batching, Conditions, Pool, find_engines};
 use crate::seldon::Metadata;
 use crate::trace::Tracing;
 
@@ -179,7 +179,7 @@ async fn prepare(
         patience: settings.silence,
     };
     let alias = settings.node.id.clone();
-    let engines = Engines::find(
+    let engines = find_engines(
         settings.engine,
         settings.onnxruntime.as_deref(),
         settings.threads,

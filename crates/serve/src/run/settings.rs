@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use axum::http::Uri;
+use model::Choice;
 use serde_json::Value;
 
 use super::annotations::Annotations;
@@ -15,7 +16,6 @@ use super::origin::Origin;
 use super::parameters::Parameters;
 use crate::events::{Payloads, Place, Sink};
 use crate::grpc;
-use crate::predict::Choice;
 use crate::seldon::{Node, Overrides};
 use crate::trace::Collector;
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::args::Args;
 use super::logging;
 use super::settings::set;
-use crate::predict::Engines;
+use crate::predict::find_engines;
 
 /// Prints the version in the first line, and in the second one what models run on
 /// with these flags and variables.
@@ -13,11 +13,9 @@ pub(super) fn print(args: Args) -> ExitCode {
     logging::start(args.log_level, args.log_format);
     println!("serve {}", env!("CARGO_PKG_VERSION"));
     let path = set(args.onnxruntime);
-    match Engines::find(args.engine, path.as_deref(), 1) {
+    match find_engines(args.engine, path.as_deref(), 1) {
         Ok(engines) => {
-            let library = engines.library();
-            let library = library.map(|path| format!(", {}", path.display()));
-            println!("engine: {}{}", engines.name(), library.unwrap_or_default());
+            println!("engine: {engines}");
             ExitCode::SUCCESS
         }
         Err(error) => {

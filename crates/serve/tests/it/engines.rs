@@ -83,7 +83,7 @@ fn a_library_that_cannot_be_used_is_refused_with_the_reason() {
         let said = refusal(command(package.folder()).arg("--onnxruntime").arg(&path));
         assert!(said.contains(reason), "{said}");
         assert!(
-            said.contains("--engine built-in serves without it"),
+            said.contains("--engine built-in works without it"),
             "{said}"
         );
         let mut without = command(package.folder());

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use ::determined::{ContextFile, MAX_CONTEXT_SIZE};
 use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
+use model::Choice;
 use serde_json::{Map, Value, json};
 
 use super::{config, secrets::Secrets};
@@ -17,7 +19,7 @@ use crate::experiment::Mode;
 use crate::job::Job;
 use crate::progress::step;
 use crate::subject::{Subject, read_experiment};
-use crate::{Args, embedded};
+use crate::{Args, embedded, engine};
 
 const PROGRAM: &str = "train";
 const SETTINGS: &str = "experiment.yaml";
@@ -73,6 +75,11 @@ fn entrypoint(args: &Args, job: &Job, subject: &Subject) -> Value {
         if let Some(value) = value.filter(|text| !text.is_empty()) {
             words.extend([flag, value]);
         }
+    }
+    let choice = training.engine.choice.to_possible_value();
+    let choice = choice.filter(|_| training.engine.choice != Choice::default());
+    if let Some(choice) = &choice {
+        words.extend([engine::OPTION, choice.get_name()]);
     }
     let folders = [
         ("--data", args.determined.det_data.as_deref()),

@@ -1,6 +1,6 @@
 //! Embeddings that were made before, by the content they are of.
 //!
-//! `<folder>/<program version>-<backbone>/<digest>` holds one byte that says whether
+//! `<folder>/<program version>-<engine>-<backbone>/<digest>` holds one byte that says whether
 //! a text was cut, the numbers as little-endian 32-bit floats, and the SHA-256 of
 //! both. What is damaged is made again.
 
@@ -21,7 +21,7 @@ pub(super) struct Embedding {
     pub(super) cut: bool,
 }
 
-/// A folder of embeddings of one backbone; or none.
+/// A folder of embeddings of one backbone on one engine; or none.
 #[derive(Debug)]
 pub(super) struct Cache {
     folder: Option<PathBuf>,
@@ -29,10 +29,12 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    /// The part of the cache in `folder` that is of `backbone`. A folder that
-    /// cannot be made is no reason to stop: there is then no cache.
-    pub(super) fn open(folder: Option<&Path>, backbone: &Backbone) -> Self {
-        let name = format!("{}-{}", env!("CARGO_PKG_VERSION"), hex(backbone.digest));
+    /// The part of the cache in `folder` that is of `backbone` on `engine`, as another
+    /// engine gives other last digits. A folder that cannot be made is no reason to stop:
+    /// there is then no cache.
+    pub(super) fn open(folder: Option<&Path>, engine: &str, backbone: &Backbone) -> Self {
+        let (version, engine) = (env!("CARGO_PKG_VERSION"), engine.replace(' ', "-"));
+        let name = format!("{version}-{engine}-{}", hex(backbone.digest));
         let folder = folder
             .filter(|path| !path.as_os_str().is_empty())
             .map(|path| path.join(name));

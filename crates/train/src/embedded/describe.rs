@@ -24,6 +24,7 @@ pub(super) fn manifest(outcome: &Outcome<'_>, joined: &Joined) -> Result<Manifes
         metrics: outcome.metrics.summary(),
         provenance: Provenance {
             backbone: Some(origin(outcome.backbone)),
+            engine: Some(outcome.engine.to_owned()),
             ..job.provenance(&examples.files, outcome.experiment)?
         },
         // `write_package` fills in the rest.

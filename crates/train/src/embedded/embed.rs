@@ -18,6 +18,7 @@ use ndarray::{Array2, Axis};
 
 use super::cache::{Cache, Embedding};
 use super::examples::{Content, Example, Examples};
+use crate::TrainingOptions;
 use crate::progress::{Progress, step, warn};
 use crate::run::counted;
 
@@ -46,10 +47,11 @@ type States = Vec<Option<Result<bool, String>>>;
 /// `[examples, width]`.
 pub(super) fn embed(
     embedder: Embedder,
-    cache: Cache,
+    options: &TrainingOptions,
     examples: &mut Examples,
     backbone: &Backbone,
 ) -> Result<(Option<Array2<f32>>, Array2<f32>)> {
+    let cache = Cache::open(options.cache.as_deref(), embedder.engine(), backbone);
     let work = Arc::new(Work {
         embedder,
         cache,

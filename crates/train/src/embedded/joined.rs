@@ -4,13 +4,14 @@ use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use backbone::{Backbone, Head, Joined, Layer};
-use model::{Input, Preprocessing, Session, Tensor, Tokenizer};
+use model::{Copies, Engines, Input, Preprocessing, Session, Tensor, Tokenizer};
 use ndarray::Array2;
 
 use super::examples::{Content, Examples};
 use super::kernel::Kernel;
 use super::layers::Layers;
 use crate::data::Split;
+use crate::engine;
 use crate::progress::step;
 
 /// Held-out examples that the joined graph is run on.
@@ -29,14 +30,17 @@ const KERNEL_TOLERANCE: f32 = 1e-3;
 ///
 /// As [`compare`].
 pub(super) fn checked(
-    backbone: &Backbone,
+    (backbone, engines): (&Backbone, &Engines),
     layers: &Layers,
     examples: &Examples,
     split: &Split,
     outputs: &Array2<f32>,
 ) -> Result<Joined> {
     let joined = join(backbone, layers)?;
-    let difference = compare(&joined, backbone, examples, split, (layers, outputs))?;
+    let signature = (&*backbone.description.inputs, &*joined.outputs);
+    let session = engine::open(engines, Copies::One, joined.graph.clone(), signature)
+        .context("the exported graph cannot be loaded: this is a fault of this program")?;
+    let difference = compare(&session, backbone, examples, split, (layers, outputs))?;
     step(format_args!(
         "checked the graph: it differs from the model by at most {difference:.1e}"
     ));
@@ -68,7 +72,7 @@ fn join(backbone: &Backbone, layers: &Layers) -> Result<Joined> {
 ///
 /// When the graph cannot be run, or is not the model that was fitted.
 fn compare(
-    joined: &Joined,
+    session: &Session,
     backbone: &Backbone,
     examples: &Examples,
     split: &Split,
@@ -78,9 +82,6 @@ fn compare(
         Some(_) => KERNEL_TOLERANCE,
         None => TOLERANCE,
     };
-    let description = &backbone.description;
-    let session = Session::open(joined.graph.clone(), &description.inputs, &joined.outputs)
-        .context("the exported graph cannot be loaded: this is a fault of this program")?;
     let stride = split.held_out.len().div_ceil(COMPARED).max(1);
     let mut largest = 0.0_f32;
     for (position, index) in split.held_out.iter().enumerate().step_by(stride) {

@@ -29,8 +29,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
-use backbone::{Backbone, Embedder};
-use model::{BackboneOrigin, BaseModel, DATA_FILE, Inventory, REFERENCE_FILE, TOKENIZER_FILE};
+use backbone::Backbone;
+use model::{
+    BackboneOrigin, BaseModel, DATA_FILE, Engines, Inventory, REFERENCE_FILE, TOKENIZER_FILE,
+};
 use ndarray::Array2;
 use rows::Rows;
 
@@ -39,7 +41,7 @@ pub(crate) use examples::{Content, Example, Examples, Kind};
 
 use crate::TrainingOptions;
 use crate::data::Split;
-use crate::delta::{self, Delta};
+use crate::delta::{self, Delta, Prior};
 use crate::experiment::{Experiment, Mode};
 use crate::job::{self, Job};
 use crate::local::select;
@@ -48,7 +50,7 @@ use crate::previous::Former;
 use crate::progress::{step, warn};
 use crate::publication::Published;
 use crate::run::counted;
-use crate::{reference, report};
+use crate::{engine, reference, report};
 
 /// All that a run on a backbone has come to.
 pub(crate) struct Outcome<'a> {
@@ -58,6 +60,8 @@ pub(crate) struct Outcome<'a> {
     pub(crate) experiment: &'a Experiment,
     /// The backbone.
     pub(crate) backbone: &'a Backbone,
+    /// What has run it.
+    pub(crate) engine: &'a str,
     /// What was learned from and measured with.
     pub(crate) examples: &'a Examples,
     /// Which of them were held out.
@@ -80,6 +84,7 @@ pub(crate) struct Outcome<'a> {
 pub(crate) struct Subject {
     experiment: Experiment,
     backbone: Backbone,
+    engines: Engines,
     examples: Examples,
     delta: Option<Delta>,
 }
@@ -92,6 +97,7 @@ impl Subject {
         name: &str,
     ) -> Result<Self> {
         let backbone = open(options, name)?;
+        let engines = options.engine.find()?;
         let mut examples = examples::read(options, &experiment, &backbone)?;
         let mut delta = match experiment.mode {
             Mode::All => None,
@@ -105,6 +111,7 @@ impl Subject {
         Ok(Self {
             experiment,
             backbone,
+            engines,
             examples,
             delta,
         })
@@ -125,9 +132,15 @@ impl Subject {
         describe::origin(&self.backbone)
     }
 
+    /// What runs the backbone, as provenance names it.
+    pub(crate) fn engine(&self) -> &str {
+        self.engines.name()
+    }
+
     /// The version's name.
     pub(crate) fn version(&self, options: &TrainingOptions) -> String {
-        let settings = (&self.experiment, self.backbone.digest, self.base());
+        let backbone = (self.backbone.digest, self.engine());
+        let settings = (&self.experiment, backbone, self.base());
         job::version(options, &self.examples.files, &settings)
     }
 
@@ -147,15 +160,14 @@ pub(crate) fn train<'a>(
     let Subject {
         mut experiment,
         backbone,
+        engines,
         mut examples,
         delta,
     } = subject;
-    let prior = delta.as_ref();
-    let prior = prior.map(|delta| delta.prior(&examples.labels, backbone.head_width()));
-    let prior = prior.transpose()?;
-    let embedder = Embedder::load(&backbone).context("cannot load the backbone")?;
-    let cache = cache::Cache::open(options.cache.as_deref(), &backbone);
-    let (embeddings, vectors) = embed::embed(embedder, cache, &mut examples, &backbone)?;
+    let prior = prior(delta.as_ref(), &examples, &backbone)?;
+    let embedder = engine::embedder(&engines, &backbone).context("cannot load the backbone")?;
+    let engine = embedder.engine().to_owned();
+    let (embeddings, vectors) = embed::embed(embedder, options, &mut examples, &backbone)?;
     examples.check(experiment.max_broken)?;
     let codes = examples.codes();
     let groups = twins::groups(&examples, embeddings.as_ref().unwrap_or(&vectors));
@@ -175,7 +187,8 @@ pub(crate) fn train<'a>(
     let chosen = choose::choose(&training, &experiment)?;
     let held_out = Rows::new(&vectors, &split.held_out);
     let outputs = held_out.probabilities(&chosen.layers).mapv(|p| p as f32);
-    let graph = joined::checked(&backbone, &chosen.layers, &examples, &split, &outputs)?;
+    let ran = (&backbone, &engines);
+    let graph = joined::checked(ran, &chosen.layers, &examples, &split, &outputs)?;
     let twins = twins::pairs(&groups);
     let suspects = measured::doubted(&chosen, &split, training.codes);
     let looked_at = measured::looked_at(&twins, &suspects, &codes);
@@ -190,11 +203,11 @@ pub(crate) fn train<'a>(
     if let Some(advice) = metrics.advice() {
         warn(&advice);
     }
-    let learned = chosen.figures(split.training.len());
     let outcome = Outcome {
         job,
         experiment: &experiment,
         backbone: &backbone,
+        engine: &engine,
         examples: &examples,
         split: &split,
         chosen: &chosen,
@@ -207,17 +220,22 @@ pub(crate) fn train<'a>(
     let page = report::embedded(&outcome).context("cannot draw the report")?;
     let mut manifest = describe::manifest(&outcome, &graph)?;
     manifest.provenance.base = delta.as_ref().map(Delta::base);
-    let embeddings = embeddings.unwrap_or(vectors);
-    let reference = reference::of_embeddings(embeddings, &split.training)?;
+    let reference = reference::of_embeddings(embeddings.unwrap_or(vectors), &split.training)?;
     Ok(Published {
         manifest,
         page,
         graph: graph.graph,
         more: more_files(&backbone, &examples, reference),
+        learned: chosen.figures(split.training.len()),
         metrics,
-        learned,
         job,
     })
+}
+
+/// The head of the model that is continued.
+fn prior(delta: Option<&Delta>, examples: &Examples, backbone: &Backbone) -> Result<Option<Prior>> {
+    let prior = delta.map(|delta| delta.prior(&examples.labels, backbone.head_width()));
+    prior.transpose()
 }
 
 /// Says how many examples are held out.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use anyhow::Result;
-use model::{Inventory, Manifest};
+use model::{BUILT_IN, Inventory, Manifest, Provenance};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,6 +15,9 @@ use crate::subject::Subject;
 
 /// Files of one kind that are named in the text; JSON names all.
 const MOST_NAMED: usize = 20;
+
+/// The name of what runs a backbone.
+const ENGINE: &str = "engine";
 
 /// What differs.
 #[derive(Debug, Serialize)]
@@ -61,6 +64,8 @@ impl Inputs {
             from.backbone.as_ref().map(digest),
             subject.backbone().as_ref().map(digest),
         );
+        let was = from.backbone.as_ref().map(|_| engine_of(from).to_owned());
+        other(ENGINE, was, subject.engine().map(str::to_owned));
         let base = |base: &model::BaseModel| base.digest.to_string();
         other(
             "base digest",
@@ -78,6 +83,12 @@ impl Inputs {
             extra: files.added,
             others,
         })
+    }
+
+    /// The engine that embedded, and the one that does here, where they differ.
+    pub(super) fn engines(&self) -> Option<(&str, &str)> {
+        let Difference { recorded, here } = self.others.get(ENGINE)?;
+        Some((recorded.as_deref()?, here.as_deref()?))
     }
 
     /// What differs, a line each.
@@ -112,6 +123,11 @@ impl Inputs {
         }
         text
     }
+}
+
+/// The engine that embedded what a package on a backbone was made of.
+fn engine_of(from: &Provenance) -> &str {
+    from.engine.as_deref().unwrap_or(BUILT_IN)
 }
 
 /// The settings that differ. What the experiment leaves open is filled in from the

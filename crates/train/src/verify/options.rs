@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use model::Manifest;
 
-use crate::TrainingOptions;
+use crate::{EngineOptions, TrainingOptions};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -61,6 +61,10 @@ pub struct VerifyOptions {
     )]
     pub backbones: PathBuf,
 
+    /// What embeds; by itself, what is recorded.
+    #[command(flatten)]
+    pub engine: EngineOptions,
+
     /// The image that this program runs in.
     #[arg(long, env = "TRAIN_IMAGE", value_name = "REFERENCE")]
     pub image: Option<String>,
@@ -88,6 +92,7 @@ impl VerifyOptions {
             backbones: self.backbones.clone(),
             // What was kept before would not be made again.
             cache: None,
+            engine: self.engine.like(from.engine.as_deref()),
             last_model: self.last_model.clone(),
             peer_port: None,
             previous: self.previous.clone(),

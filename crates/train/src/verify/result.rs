@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::compare::{Compared, State};
 use super::inputs::Inputs;
+use crate::engine::OPTION;
 
 /// The result.
 #[derive(Debug, Serialize)]
@@ -67,11 +68,22 @@ impl Verified {
     pub(super) fn verdict(&self) -> String {
         let differ = self.files.values().filter(|f| f.state != State::Equal);
         format!(
-            "{} of {} files of {} {} were not made again byte for byte",
+            "{} of {} files of {} {} were not made again byte for byte{}",
             differ.count(),
             self.files.len(),
             self.name,
-            self.version
+            self.version,
+            self.advice()
         )
+    }
+    /// What to do about another engine, whose embeddings differ in their last digits.
+    fn advice(&self) -> String {
+        match self.inputs.engines() {
+            Some((was, is)) => format!(
+                ", as {was} has embedded what {is} embeds here: use the image that is recorded, or \
+                 name that engine with {OPTION} and its library with --onnxruntime"
+            ),
+            None => String::new(),
+        }
     }
 }

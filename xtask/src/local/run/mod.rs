@@ -33,6 +33,9 @@ pub(super) fn run(args: &Args, workspace: &Workspace) -> Result<ExitCode> {
     };
     run.check()?;
     run.get_backbones(workspace)?;
+    if run.plan.embeds() {
+        run.launcher.get_library(workspace)?;
+    }
     if args.watch {
         return run.watch();
     }

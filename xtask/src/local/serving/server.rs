@@ -214,8 +214,7 @@ fn as_process(
     command.args(&container.args);
     // A laptop is no pod: nobody else on the network is meant.
     command.env("SERVE_HOST", Ipv4Addr::LOCALHOST.to_string());
-    // In an image, the library lies where the program looks for it.
-    command.envs(host.launcher.library().map(|path| ("ORT_DYLIB_PATH", path)));
+    command.envs(host.launcher.variable());
     let environment = environment::of(manifest, ports, model, host.secrets)?;
     command.envs(environment.variables);
     Ok(Start {

@@ -43,7 +43,8 @@ impl Interruption {
                 step(format_args!(
                     "error: stopped by a signal; nothing was published"
                 ));
-                std::process::exit(1);
+                // What a library does at an orderly end would break what its threads compute.
+                signal_hook::low_level::exit(1);
             }
         });
         Ok(Self(decided))

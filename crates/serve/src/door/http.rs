@@ -1,29 +1,37 @@
 //! Answers HTTP/1.1 at a port.
 
-use axum::Router;
+use std::convert::Infallible;
+
+use axum::http::Request;
+use axum::response::Response;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use hyper_util::service::TowerToHyperService;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::{Door, Guest};
 use crate::lanes::Lanes;
 
-/// Answers with `router` on `lanes`, or on the event loop of the caller where there
+/// Answers with `service` on `lanes`, or on the event loop of the caller where there
 /// are none, until the port is to be closed and what is in flight is finished.
-pub(crate) fn listen(
+pub(crate) fn listen<S>(
     mut door: Door,
-    router: Router,
+    service: S,
     lanes: Option<&Lanes>,
-) -> JoinHandle<anyhow::Result<()>> {
+) -> JoinHandle<anyhow::Result<()>>
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+{
     let mut protocol = http1::Builder::new();
     // Also the time between two requests.
     protocol
         .timer(TokioTimer::new())
         .header_read_timeout(door.manners.silence);
-    let service = TowerToHyperService::new(router);
     let (own, lanes) = (Handle::current(), lanes.cloned());
     tokio::spawn(async move {
         let graceful = GracefulShutdown::new();
@@ -38,12 +46,10 @@ pub(crate) fn listen(
     })
 }
 
-async fn answer(
-    guest: Guest,
-    protocol: http1::Builder,
-    service: TowerToHyperService<Router>,
-    watcher: Watcher,
-) {
+async fn answer<S>(guest: Guest, protocol: http1::Builder, service: S, watcher: Watcher)
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
+{
     let answered = match guest.enter() {
         Ok(connection) => {
             let answering = protocol.serve_connection(TokioIo::new(connection), service);

@@ -3,11 +3,13 @@
 mod body;
 mod call;
 mod encoding;
+mod front;
 mod layers;
 mod router;
 mod tell;
 
-pub(crate) use router::{metrics_router, router};
+pub(crate) use front::Front;
+pub(crate) use router::metrics_router;
 
 use axum::body::{Bytes, to_bytes};
 use axum::extract::Request;

@@ -1,51 +1,37 @@
 //! All paths of the two ports.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, Method, Uri};
-use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::{call, layers};
+use super::call;
 use crate::app::App;
 use crate::problem::Problem;
-use crate::trace::trace;
 use crate::{oip, page, seldon};
 
 /// Where metrics are found besides the configured endpoint: the defaults of the
 /// Python wrapper and of Seldon's operator.
 const METRICS: [&str; 2] = ["/metrics", "/prometheus"];
 
-/// The paths of the HTTP port, the page for people with them if it is `with_page`;
-/// a request takes at most `longest`.
-pub(crate) fn router(app: &Arc<App>, longest: Option<Duration>, with_page: bool) -> Router {
+/// The paths of the HTTP port, the page for people with them if it is `with_page`.
+pub(super) fn router(app: &Arc<App>, with_page: bool) -> Router {
     let for_people = match with_page {
         true => page::router(),
         false => Router::new(),
     };
-    let paths = Router::new()
+    Router::new()
         .merge(seldon::router())
         .merge(oip::router())
         .merge(for_people)
         .route("/metrics", get(metrics))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
-        .with_state(Arc::clone(app));
-    // A router writes the header Allow outside of its own layers, and a layer
-    // here reads it: so that layer belongs to a router around it.
-    let state = (Arc::clone(app), longest);
-    let around = Router::new()
-        .fallback_service(paths)
-        .layer(from_fn_with_state(state, layers::around));
-    match app.tracing.clone() {
-        Some(tracing) => around.layer(from_fn_with_state(tracing, trace)),
-        None => around,
-    }
+        .with_state(Arc::clone(app))
 }
 
 /// The paths of the metrics port; `endpoint` is one more.

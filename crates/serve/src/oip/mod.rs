@@ -18,7 +18,7 @@ mod rpc;
 mod told;
 
 pub(crate) use metadata::Signature;
-pub(crate) use routes::{problem, router};
+pub(crate) use routes::{called, infer, problem, router};
 pub(crate) use rpc::{SERVICE, service};
 
 use crate::models::Unit;
@@ -36,11 +36,11 @@ pub(crate) fn answer(
     length: Option<usize>,
 ) -> Result<Step<Body>, Problem> {
     let request = extension::read(unit.signature(), body, length)?;
-    infer(unit, request, extension::write)
+    reply_to(unit, request, extension::write)
 }
 
 /// Answers `request` in the form that `write` gives the reply.
-fn infer<T: 'static>(
+fn reply_to<T: 'static>(
     unit: &Unit,
     request: InferRequest<'_>,
     write: impl FnOnce(&Reply<'_>, &InferRequest<'_>) -> Result<T, Problem> + Send + 'static,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{self, RawPathParams, Request};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Method as Verb, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
@@ -43,8 +43,11 @@ pub(crate) fn router() -> Router<Arc<App>> {
             "/v2/models/{model}/versions/{version}/ready",
             get(model_ready),
         )
-        .route("/v2/models/{model}/infer", post(infer))
-        .route("/v2/models/{model}/versions/{version}/infer", post(infer))
+        .route("/v2/models/{model}/infer", post(infer_decoded))
+        .route(
+            "/v2/models/{model}/versions/{version}/infer",
+            post(infer_decoded),
+        )
 }
 
 async fn server(extract::State(app): extract::State<Arc<App>>) -> Response {
@@ -98,26 +101,51 @@ async fn stats(extract::State(app): extract::State<Arc<App>>, path: RawPathParam
     http::json(StatusCode::OK, &json!({"model_stats": [stats]}))
 }
 
-async fn infer(
-    extract::State(app): extract::State<Arc<App>>,
-    path: RawPathParams,
-    request: Request,
-) -> Response {
-    match inference(&app, &path, request).await {
+/// The model of a call, and its version where the path names one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Named<'p> {
+    model: &'p str,
+    version: Option<&'p str>,
+}
+
+/// What a request of this `verb` to `path` names, if it is a call to a model whose
+/// names stand in the path as they are.
+pub(crate) fn called<'p>(verb: &Verb, path: &'p str) -> Option<Named<'p>> {
+    let names = path.strip_prefix("/v2/models/")?.strip_suffix("/infer")?;
+    let (model, version) = match names.split_once('/') {
+        Some((model, rest)) => (model, Some(rest.strip_prefix("versions/")?)),
+        None => (names, None),
+    };
+    let is_plain = |name: &str| !name.is_empty() && !name.contains(['/', '%']);
+    let are_plain = is_plain(model) && version.is_none_or(is_plain);
+    (verb == Verb::POST && are_plain).then_some(Named { model, version })
+}
+
+/// Answers a call to the model that its path names.
+pub(crate) async fn infer(app: &Arc<App>, named: Named<'_>, request: Request) -> Response {
+    match inference(app, named, request).await {
         Ok(body) => respond(body),
         Err(error) => problem(&error),
     }
 }
 
+async fn infer_decoded(
+    extract::State(app): extract::State<Arc<App>>,
+    path: RawPathParams,
+    request: Request,
+) -> Response {
+    infer(&app, named(&path), request).await
+}
+
 async fn inference(
     app: &Arc<App>,
-    path: &RawPathParams,
+    named: Named<'_>,
     request: Request,
 ) -> Result<Body, Problem> {
     // The body comes first, so that a client whose model is not there can go on
     // using its connection.
     let (parts, body) = http::read(app, request).await?;
-    let unit = of_path(app, path)?;
+    let unit = app.models.find(named.model, named.version)?;
     let length = parts.headers.get(BINARY).map(|value| {
         let length = value.to_str().ok().and_then(|text| text.parse().ok());
         length.ok_or_else(|| {
@@ -215,9 +243,15 @@ async fn indexed(app: &App, request: Request) -> Result<Vec<Indexed>, Problem> {
 
 /// What a path names.
 fn of_path(app: &App, path: &RawPathParams) -> Result<Arc<Unit>, Problem> {
-    let version = parameter(path, "version");
-    app.models
-        .find(parameter(path, "model").unwrap_or_default(), version)
+    let Named { model, version } = named(path);
+    app.models.find(model, version)
+}
+
+fn named(path: &RawPathParams) -> Named<'_> {
+    Named {
+        model: parameter(path, "model").unwrap_or_default(),
+        version: parameter(path, "version"),
+    }
 }
 
 fn parameter<'a>(path: &'a RawPathParams, key: &str) -> Option<&'a str> {

@@ -38,7 +38,7 @@ pub(super) fn read(
 ) -> Result<Step<pb::ModelInferResponse>, Problem> {
     let request = convert::request(message)?;
     let raw = !message.raw_input_contents.is_empty();
-    super::infer(unit, request, move |reply, _| convert::response(reply, raw))
+    super::reply_to(unit, request, move |reply, _| convert::response(reply, raw))
 }
 
 struct Door(Arc<App>);

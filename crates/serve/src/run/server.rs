@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use hyper_util::service::TowerToHyperService;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{sleep, timeout};
@@ -211,7 +212,7 @@ async fn prepare(
     // Who looks at the metrics is let in when clients have taken all other seats.
     let few = Manners::new(METRICS_CLIENTS, settings.silence);
     let (metrics, door) = Door::open(settings.metrics, &few, stopped).await?;
-    let _metrics = door::listen(door, endpoint, None);
+    let _metrics = door::listen(door, TowerToHyperService::new(endpoint), None);
     let doors = Doors {
         http: settings.http,
         grpc: settings.grpc,
@@ -244,9 +245,9 @@ struct Open {
 
 impl Doors {
     async fn open(&self, app: &Arc<App>, stopped: &watch::Receiver<bool>) -> Result<Open> {
-        let router = http::router(app, self.rest_timeout, self.page);
+        let front = http::Front::new(app, self.rest_timeout, self.page);
         let (http, door) = Door::open(self.http, &self.manners, stopped).await?;
-        let mut tasks = vec![door::listen(door, router, Some(&self.lanes))];
+        let mut tasks = vec![door::listen(door, front, Some(&self.lanes))];
         let mut grpc = None;
         if let Some(address) = self.grpc {
             let (address, door) = Door::open(address, &self.manners, stopped).await?;

@@ -12,7 +12,7 @@ use crate::problem::Problem;
 
 /// The methods of a unit that take messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Method {
+pub(crate) enum Method {
     Predict,
     TransformInput,
     TransformOutput,

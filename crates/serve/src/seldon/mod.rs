@@ -29,4 +29,4 @@ mod tftensor;
 pub(crate) use grpc::add_services;
 pub(crate) use metadata::{Metadata, Overrides};
 pub(crate) use reply::Node;
-pub(crate) use routes::{PUID, new_puid, problem, router};
+pub(crate) use routes::{PUID, called, message, new_puid, problem, router};

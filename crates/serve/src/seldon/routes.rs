@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method as Verb, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{get, post};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -26,19 +26,31 @@ pub(crate) const PUID: HeaderName = HeaderName::from_static("seldon-puid");
 /// tags of metrics.
 const OPENAPI: &str = include_str!("../../openapi/seldon.json");
 
+/// The paths of messages, and whether GET will do as well as POST.
+const CALLS: [(&str, bool, Method); 7] = [
+    ("/predict", true, Method::Predict),
+    ("/api/v1.0/predictions", false, Method::Predict),
+    ("/api/v0.1/predictions", false, Method::Predict),
+    ("/transform-input", true, Method::TransformInput),
+    ("/transform-output", true, Method::TransformOutput),
+    ("/route", true, Method::Route),
+    ("/aggregate", true, Method::Aggregate),
+];
+
 /// The protocol's paths. They stand at the root: the ingress strips its prefix.
 /// Those below `/api` and `/ready` are what the orchestrator offers to clients.
 pub(crate) fn router() -> Router<Arc<App>> {
-    let predictions = post(async |app, request| message(app, request, Method::Predict).await);
     let from_clients = post(send_feedback);
-    Router::new()
-        .route("/predict", both(Method::Predict))
-        .route("/api/v1.0/predictions", predictions.clone())
-        .route("/api/v0.1/predictions", predictions)
-        .route("/transform-input", both(Method::TransformInput))
-        .route("/transform-output", both(Method::TransformOutput))
-        .route("/route", both(Method::Route))
-        .route("/aggregate", both(Method::Aggregate))
+    let calls = CALLS.into_iter().fold(Router::new(), |router, call| {
+        let (path, by_get, method) = call;
+        let handler = async move |State(app): State<Arc<App>>, request| {
+            message(&app, request, method).await
+        };
+        let routes = post(handler);
+        let routes = if by_get { routes.get(handler) } else { routes };
+        router.route(path, routes)
+    });
+    calls
         .route("/send-feedback", get(send_feedback).post(send_feedback))
         .route("/api/v1.0/feedback", from_clients.clone())
         .route("/api/v0.1/feedback", from_clients)
@@ -54,14 +66,17 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/live", get(async || StatusCode::OK))
 }
 
-fn both(method: Method) -> MethodRouter<Arc<App>> {
-    let handler = async move |app, request| message(app, request, method).await;
-    get(handler).post(handler)
+/// What a request of this `verb` to `path` asks for, if it is a message.
+pub(crate) fn called(verb: &Verb, path: &str) -> Option<Method> {
+    let (_, by_get, call) = CALLS.into_iter().find(|(known, ..)| *known == path)?;
+    let is_known = verb == Verb::POST || (by_get && verb == Verb::GET);
+    is_known.then_some(call)
 }
 
-async fn message(State(app): State<Arc<App>>, request: Request, method: Method) -> Response {
+/// Answers a request with a message.
+pub(crate) async fn message(app: &Arc<App>, request: Request, method: Method) -> Response {
     let puid = puid(request.headers());
-    finish(puid, answer(&app, request, method).await)
+    finish(puid, answer(app, request, method).await)
 }
 
 async fn answer(app: &Arc<App>, request: Request, method: Method) -> Result<Vec<u8>, Problem> {

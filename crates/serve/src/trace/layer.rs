@@ -11,14 +11,23 @@ use opentelemetry::{Context, KeyValue};
 use super::{CURRENT, Tracing, context};
 use crate::seldon::PUID;
 
-/// Makes a span of a call to a model, below that of the caller.
+/// As [`traced`], of a router.
 pub(crate) async fn trace(
     State(tracing): State<Tracing>,
     request: Request,
     next: Next,
 ) -> Response {
+    traced(&tracing, request, async |request| next.run(request).await).await
+}
+
+/// Makes a span of a call to a model, below that of the caller.
+pub(crate) async fn traced(
+    tracing: &Tracing,
+    request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let Some(call) = Call::of(&request) else {
-        return next.run(request).await;
+        return next(request).await;
     };
     let caller = context::of(request.headers());
     let span = tracing
@@ -28,7 +37,7 @@ pub(crate) async fn trace(
     let span = span.with_attributes(call.about);
     let span = tracing.tracer.build_with_context(span, &caller);
     let here = Context::new().with_span(span);
-    let answer = CURRENT.scope((tracing, here.clone()), next.run(request));
+    let answer = CURRENT.scope((tracing.clone(), here.clone()), next(request));
     let response = answer.await;
     let span = here.span();
     if let Some(id) = response.headers().get(PUID).and_then(|id| id.to_str().ok()) {

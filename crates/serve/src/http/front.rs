@@ -1,0 +1,93 @@
+//! The service of the HTTP port.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http;
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+
+use super::layers::around;
+use super::router::router;
+use crate::app::App;
+use crate::trace::traced;
+use crate::{oip, seldon};
+
+/// Answers what comes in at the HTTP port.
+///
+/// Calls to models, which are nearly all requests, go to their handlers at once: a
+/// router puts a request, its answer and each step between them into boxes, which
+/// together cost a small request more than its prediction.
+#[derive(Debug, Clone)]
+pub(crate) struct Front(Arc<Inside>);
+
+#[derive(Debug)]
+struct Inside {
+    app: Arc<App>,
+    /// The longest time of a request.
+    longest: Option<Duration>,
+    /// All paths, those of calls to models among them.
+    router: TowerToHyperService<Router>,
+}
+
+impl Front {
+    /// The paths of the HTTP port, the page for people with them if it is `with_page`;
+    /// a request takes at most `longest`.
+    pub(crate) fn new(app: &Arc<App>, longest: Option<Duration>, with_page: bool) -> Self {
+        Self(Arc::new(Inside {
+            app: Arc::clone(app),
+            longest,
+            router: TowerToHyperService::new(router(app, with_page)),
+        }))
+    }
+}
+
+impl Service<http::Request<Incoming>> for Front {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn call(&self, request: http::Request<Incoming>) -> Self::Future {
+        let inside = Arc::clone(&self.0);
+        Box::pin(async move {
+            let request = request.map(Body::new);
+            Ok(match &inside.app.tracing {
+                None => inside.around(request).await,
+                Some(tracing) => {
+                    let next = async |request| inside.around(request).await;
+                    traced(tracing, request, next).await
+                }
+            })
+        })
+    }
+}
+
+impl Inside {
+    async fn around(&self, request: Request) -> Response {
+        let next = async |request| self.answer(request).await;
+        around(&self.app, self.longest, request, next).await
+    }
+
+    async fn answer(&self, request: Request) -> Response {
+        let (method, path) = (request.method(), request.uri().path());
+        if let Some(method) = seldon::called(method, path) {
+            return seldon::message(&self.app, request, method).await;
+        }
+        // The names outlive the request.
+        let uri = request.uri().clone();
+        if let Some(named) = oip::called(request.method(), uri.path()) {
+            return oip::infer(&self.app, named, request).await;
+        }
+        match self.router.call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+}

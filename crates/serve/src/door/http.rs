@@ -7,11 +7,12 @@ use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+use super::timer::Patience;
 use super::{Door, Guest};
 use crate::lanes::Lanes;
 
@@ -29,9 +30,7 @@ where
 {
     let mut protocol = http1::Builder::new();
     // Also the time between two requests.
-    protocol
-        .timer(TokioTimer::new())
-        .header_read_timeout(door.manners.silence);
+    protocol.header_read_timeout(door.manners.silence);
     let (own, lanes) = (Handle::current(), lanes.cloned());
     tokio::spawn(async move {
         let graceful = GracefulShutdown::new();
@@ -46,12 +45,13 @@ where
     })
 }
 
-async fn answer<S>(guest: Guest, protocol: http1::Builder, service: S, watcher: Watcher)
+async fn answer<S>(guest: Guest, mut protocol: http1::Builder, service: S, watcher: Watcher)
 where
     S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
 {
     let answered = match guest.enter() {
         Ok(connection) => {
+            protocol.timer(Patience::default());
             let answering = protocol.serve_connection(TokioIo::new(connection), service);
             let answered = watcher.watch(answering).await;
             answered.map_err(|error| error.to_string())

@@ -2,6 +2,7 @@
 
 mod connection;
 mod http;
+mod timer;
 
 use std::io;
 use std::net::SocketAddr;

@@ -13,10 +13,12 @@ use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
+use tokio::time::timeout;
 
-use super::layers::around;
-use super::router::router;
+use super::around::Around;
+use super::router::{in_shape_of, router};
 use crate::app::App;
+use crate::problem::Problem;
 use crate::trace::traced;
 use crate::{oip, seldon};
 
@@ -70,9 +72,21 @@ impl Service<http::Request<Incoming>> for Front {
 }
 
 impl Inside {
-    async fn around(&self, request: Request) -> Response {
-        let next = async |request| self.answer(request).await;
-        around(&self.app, self.longest, request, next).await
+    async fn around(&self, mut request: Request) -> Response {
+        let around = Around::begin(&self.app, &mut request);
+        let response = match self.longest {
+            None => self.answer(request).await,
+            Some(longest) => self.answer_within(longest, request).await,
+        };
+        around.end(&self.app, response).await
+    }
+
+    /// Ends a request that takes longer than the deployment allows: what is dropped
+    /// before its turn comes is not computed.
+    async fn answer_within(&self, longest: Duration, request: Request) -> Response {
+        let uri = request.uri().clone();
+        let answer = timeout(longest, self.answer(request)).await;
+        answer.unwrap_or_else(|_| in_shape_of(uri.path(), &Problem::Deadline))
     }
 
     async fn answer(&self, request: Request) -> Response {

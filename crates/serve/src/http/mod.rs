@@ -1,10 +1,10 @@
 //! What the protocols share on HTTP.
 
+mod around;
 mod body;
 mod call;
 mod encoding;
 mod front;
-mod layers;
 mod router;
 mod tell;
 

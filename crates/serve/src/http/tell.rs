@@ -8,7 +8,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 
-use super::{call, take_apart};
+use super::take_apart;
 use crate::events::{Events, Exchange, Payload, is_skipped};
 use crate::seldon::{PUID, new_puid};
 
@@ -23,46 +23,64 @@ impl Copy {
     }
 }
 
-/// Lets requests of clients to models, and their answers, be told. What comes from
-/// Seldon's orchestrator is told by the orchestrator.
-pub(super) async fn tell(
-    events: &Events,
-    mut request: Request,
-    next: impl AsyncFnOnce(Request) -> Response,
-) -> Response {
-    let path = request.uri().path();
-    let (protocol, method) = call::labels(path);
-    let from_client = call::service(path).is_some() || (protocol, method) == ("v2", "predict");
-    if !from_client || is_skipped(request.headers()) {
-        return next(request).await;
+/// A request whose exchange is told.
+pub(super) struct Told {
+    copy: Copy,
+    content_type: HeaderValue,
+    id: Option<HeaderValue>,
+    protocol: &'static str,
+    is_feedback: bool,
+}
+
+impl Told {
+    /// Has a copy kept of the body of a client's request to a model, which has these
+    /// labels in the metrics and is for the `orchestrator` or not. What comes from
+    /// Seldon's own is told by it.
+    pub(super) fn begin(
+        request: &mut Request,
+        (protocol, method): (&'static str, &'static str),
+        orchestrator: bool,
+    ) -> Option<Self> {
+        let from_client = orchestrator || (protocol, method) == ("v2", "predict");
+        if !from_client || is_skipped(request.headers()) {
+            return None;
+        }
+        let copy = Copy::default();
+        request.extensions_mut().insert(copy.clone());
+        Some(Self {
+            copy,
+            content_type: content_type(request.headers()),
+            id: request.headers().get(PUID).cloned(),
+            protocol,
+            is_feedback: method == "feedback",
+        })
     }
-    let copy = Copy::default();
-    request.extensions_mut().insert(copy.clone());
-    let asked = content_type(request.headers());
-    let id = request.headers().get(PUID).cloned();
-    let response = next(request).await;
-    let Some(body) = copy.0.get().cloned() else {
-        return response;
-    };
-    let (parts, answer) = match take_apart(response).await {
-        Ok(taken) => taken,
-        Err(status) => return status.into_response(),
-    };
-    let id = parts.headers.get(PUID).cloned().or(id);
-    events.exchanged(Exchange {
-        id: id.unwrap_or_else(new_puid),
-        protocol,
-        is_feedback: method == "feedback",
-        request: Payload {
-            content_type: asked,
-            bytes: body,
-        },
-        response: parts.status.is_success().then(|| Payload {
-            content_type: content_type(&parts.headers),
-            bytes: answer.clone(),
-        }),
-    });
-    Response::from_parts(parts, answer.into())
+
+    /// Tells `events` of the request and its `response`, which is given back.
+    pub(super) async fn tell(self, events: &Events, response: Response) -> Response {
+        let Some(body) = self.copy.0.get().cloned() else {
+            return response;
+        };
+        let (parts, answer) = match take_apart(response).await {
+            Ok(taken) => taken,
+            Err(status) => return status.into_response(),
+        };
+        let id = parts.headers.get(PUID).cloned().or(self.id);
+        events.exchanged(Exchange {
+            id: id.unwrap_or_else(new_puid),
+            protocol: self.protocol,
+            is_feedback: self.is_feedback,
+            request: Payload {
+                content_type: self.content_type,
+                bytes: body,
+            },
+            response: parts.status.is_success().then(|| Payload {
+                content_type: content_type(&parts.headers),
+                bytes: answer.clone(),
+            }),
+        });
+        Response::from_parts(parts, answer.into())
+    }
 }
 
 fn content_type(headers: &HeaderMap) -> HeaderValue {

@@ -137,11 +137,7 @@ async fn infer_decoded(
     infer(&app, named(&path), request).await
 }
 
-async fn inference(
-    app: &Arc<App>,
-    named: Named<'_>,
-    request: Request,
-) -> Result<Body, Problem> {
+async fn inference(app: &Arc<App>, named: Named<'_>, request: Request) -> Result<Body, Problem> {
     // The body comes first, so that a client whose model is not there can go on
     // using its connection.
     let (parts, body) = http::read(app, request).await?;

@@ -43,9 +43,8 @@ pub(crate) fn router() -> Router<Arc<App>> {
     let from_clients = post(send_feedback);
     let calls = CALLS.into_iter().fold(Router::new(), |router, call| {
         let (path, by_get, method) = call;
-        let handler = async move |State(app): State<Arc<App>>, request| {
-            message(&app, request, method).await
-        };
+        let handler =
+            async move |State(app): State<Arc<App>>, request| message(&app, request, method).await;
         let routes = post(handler);
         let routes = if by_get { routes.get(handler) } else { routes };
         router.route(path, routes)

@@ -1,0 +1,75 @@
+//! Deadlines of clients that seldom pass.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use hyper::rt::{Sleep, Timer};
+use tokio::time::{self, sleep_until};
+
+type Alarm = Pin<Box<time::Sleep>>;
+
+/// The time of one connection.
+///
+/// Each request has a deadline for its head, which nearly always comes long before.
+/// So the alarm that was set for one request is kept for the next, and set again only
+/// when it goes off too early: that costs a request less than entering a deadline
+/// among those of all connections, and taking it out again.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Patience {
+    /// The alarm that nobody waits for.
+    spare: Arc<Mutex<Option<Alarm>>>,
+}
+
+impl Timer for Patience {
+    fn sleep(&self, duration: std::time::Duration) -> Pin<Box<dyn Sleep>> {
+        self.sleep_until(self.now() + duration)
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        let deadline = deadline.into();
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        let spare = { spare }
+            .take()
+            .filter(|alarm| alarm.deadline() <= deadline);
+        Box::pin(Waiting {
+            alarm: Some(spare.unwrap_or_else(|| Box::pin(sleep_until(deadline)))),
+            deadline,
+            of: self.clone(),
+        })
+    }
+}
+
+/// Somebody who waits for a deadline.
+struct Waiting {
+    /// Goes off at the deadline or before; there until this is dropped.
+    alarm: Option<Alarm>,
+    deadline: time::Instant,
+    of: Patience,
+}
+
+impl Future for Waiting {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        while let Some(alarm) = &mut this.alarm {
+            ready!(alarm.as_mut().poll(context));
+            if alarm.deadline() >= this.deadline {
+                break;
+            }
+            alarm.as_mut().reset(this.deadline);
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Sleep for Waiting {}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut spare = self.of.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        *spare = self.alarm.take();
+    }
+}

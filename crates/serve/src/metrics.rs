@@ -4,40 +4,28 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use prometheus::{
-    CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder,
+    CounterVec, GaugeVec, IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 mod joins;
 mod model;
 mod monitor;
+mod requests;
 
 use crate::models::Entry;
 pub(crate) use joins::{JoinSeries, Joins};
 use model::ModelMetrics;
 pub(crate) use model::{MetricKind, ModelMetric};
 pub(crate) use monitor::{MonitorSeries, Watched};
-
-/// From the time of a tiny model to the limit of a patient client, in seconds.
-const BUCKETS: [f64; 13] = [
-    0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0,
-];
-
-/// Those of Seldon's orchestrator, in seconds.
-const ORCHESTRATOR_BUCKETS: [f64; 11] = [
-    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
-];
+use requests::Requests;
 
 /// The server's own series.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
-    requests: IntCounterVec,
-    seconds: HistogramVec,
-    predictions: IntCounter,
+    requests: Requests,
     waiting: IntGauge,
     model: IntGaugeVec,
-    orchestrator: HistogramVec,
     feedback: CounterVec,
     reward: GaugeVec,
     of_model: ModelMetrics,
@@ -57,22 +45,6 @@ impl Metrics {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let labels: HashMap<String, String> = labels.iter().map(own).collect();
         let registry = Registry::new_custom(None, Some(labels.clone()))?;
-        let requests = IntCounterVec::new(
-            Opts::new(
-                "serve_requests_total",
-                "HTTP requests and gRPC calls by their answer",
-            ),
-            &["protocol", "method", "code"],
-        )?;
-        let seconds = HistogramVec::new(
-            HistogramOpts::new(
-                "serve_request_seconds",
-                "Seconds from the head of a request to the head of its answer",
-            )
-            .buckets(BUCKETS.to_vec()),
-            &["protocol", "method"],
-        )?;
-        let predictions = IntCounter::new("serve_predictions_total", "Rows predicted")?;
         let waiting = IntGauge::new(
             "serve_queue_depth",
             "Predictions that wait for a compute thread",
@@ -81,13 +53,9 @@ impl Metrics {
             Opts::new("serve_model_info", "1 for the model package that is served"),
             &["package", "package_version", "package_digest"],
         )?;
-        let (orchestrator, feedback, reward) = seldon_series()?;
-        registry.register(Box::new(orchestrator.clone()))?;
+        let (feedback, reward) = seldon_series()?;
         registry.register(Box::new(feedback.clone()))?;
         registry.register(Box::new(reward.clone()))?;
-        registry.register(Box::new(requests.clone()))?;
-        registry.register(Box::new(seconds.clone()))?;
-        registry.register(Box::new(predictions.clone()))?;
         registry.register(Box::new(waiting.clone()))?;
         registry.register(Box::new(model.clone()))?;
         let lost = IntCounter::new("serve_events_lost_total", "Events that could not be told")?;
@@ -102,13 +70,10 @@ impl Metrics {
             lost_spans,
             monitor: MonitorSeries::register(&registry)?,
             joins: JoinSeries::register(&registry)?,
+            requests: Requests::register(&registry)?,
             registry,
-            requests,
-            seconds,
-            predictions,
             waiting,
             model,
-            orchestrator,
             feedback,
             reward,
             of_model: ModelMetrics::new(labels),
@@ -137,18 +102,13 @@ impl Metrics {
 
     /// Counts one answered request.
     pub(crate) fn answered(&self, protocol: &str, method: &str, code: &str, time: Duration) {
-        let labels = [protocol, method, code];
-        self.requests.with_label_values(&labels).inc();
-        let seconds = self.seconds.with_label_values(&[protocol, method]);
-        seconds.observe(time.as_secs_f64());
+        self.requests.answered(protocol, method, code, time);
     }
 
     /// Counts one request of a client as Seldon's orchestrator would, if there
     /// were one between.
     pub(crate) fn served(&self, service: &str, method: &str, code: &str, time: Duration) {
-        let labels = [service, method, code];
-        let seconds = self.orchestrator.with_label_values(&labels);
-        seconds.observe(time.as_secs_f64());
+        self.requests.served(service, method, code, time);
     }
 
     /// Counts feedback with a `reward` that is not zero.
@@ -175,7 +135,7 @@ impl Metrics {
 
     /// Counts predicted rows.
     pub(crate) fn predicted(&self, rows: usize) {
-        self.predictions.inc_by(rows as u64);
+        self.requests.predicted(rows);
     }
 
     /// Shows which models answer.
@@ -194,6 +154,7 @@ impl Metrics {
     /// When a series has no value.
     pub(crate) fn text(&self, waiting: usize) -> prometheus::Result<String> {
         self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.requests.settle();
         let mut families = self.registry.gather();
         families.extend(self.of_model.collect());
         TextEncoder::new().encode_to_string(&families)
@@ -205,15 +166,7 @@ const FEEDBACK: &str = "feedback";
 
 /// The series that Seldon's dashboards read. A reward may be negative, so that
 /// its sum is a gauge for all its name.
-fn seldon_series() -> prometheus::Result<(HistogramVec, CounterVec, GaugeVec)> {
-    let orchestrator = HistogramVec::new(
-        HistogramOpts::new(
-            "seldon_api_executor_server_requests_seconds",
-            "Requests of clients that came without an orchestrator",
-        )
-        .buckets(ORCHESTRATOR_BUCKETS.to_vec()),
-        &["service", "method", "code"],
-    )?;
+fn seldon_series() -> prometheus::Result<(CounterVec, GaugeVec)> {
     let feedback = CounterVec::new(
         Opts::new("seldon_api_model_feedback_total", "Rewards that came"),
         &["method"],
@@ -222,5 +175,5 @@ fn seldon_series() -> prometheus::Result<(HistogramVec, CounterVec, GaugeVec)> {
         Opts::new("seldon_api_model_feedback_reward_total", "Their sum"),
         &["method"],
     )?;
-    Ok((orchestrator, feedback, reward))
+    Ok((feedback, reward))
 }

@@ -7,6 +7,7 @@ use std::{io, mem};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use monitor::{Drift, Measure, Reference, Scorer, Window};
+use prometheus::local::LocalHistogram;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -39,11 +40,15 @@ pub(crate) struct Monitor {
     seen: Arc<Seen>,
 }
 
-/// The window that is being filled.
+/// The window that is being filled, and what was counted since somebody looked: it is
+/// one lock for a request, and no other memory that all threads write to.
 #[derive(Debug)]
 struct Open {
     window: Window,
     requests: usize,
+    scores: LocalHistogram,
+    rows: u64,
+    outliers: u64,
 }
 
 /// What was seen so far.
@@ -54,20 +59,21 @@ struct Seen {
 }
 
 /// What one request looks like beside the training rows.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(crate) struct Outlier {
     /// The highest score of its rows.
-    pub(crate) score: f32,
+    #[serde(rename = "outlier_score")]
+    pub(crate) score: f64,
     /// Whether a row's score is higher than those of 99 in 100 training rows.
     pub(crate) is_outlier: bool,
 }
 
 impl Outlier {
     /// The two of them by their names in answers.
-    pub(crate) fn tags(self) -> [(String, Value); 2] {
+    pub(crate) fn tags(self) -> [(&'static str, Value); 2] {
         [
-            ("outlier_score".to_owned(), self.score.into()),
-            ("is_outlier".to_owned(), self.is_outlier.into()),
+            ("outlier_score", self.score.into()),
+            ("is_outlier", self.is_outlier.into()),
         ]
     }
 }
@@ -135,6 +141,9 @@ impl Monitor {
             open: Mutex::new(Open {
                 window: Window::new(&reference),
                 requests: 0,
+                scores: seen.series.scores.local(),
+                rows: 0,
+                outliers: 0,
             }),
             reference,
             requests: watch.requests,
@@ -167,38 +176,45 @@ impl Monitor {
         let rows = rows.chunks_exact(self.width().max(1));
         let (mut count, mut above) = (0, 0);
         for row in rows.clone() {
-            let score = self.scorer.score(row);
+            let score = f64::from(self.scorer.score(row));
             count += 1;
-            above += u64::from(f64::from(score) > self.reference.threshold);
+            above += u64::from(score > self.reference.threshold);
             outlier.score = outlier.score.max(score);
         }
         outlier.is_outlier = above > 0;
-        let series = &self.seen.series;
-        series.rows.inc_by(count);
-        series.outliers.inc_by(above);
-        series.scores.observe(outlier.score.into());
-        if let Some(window) = self.fill(rows)
-            && self.full.try_send(window).is_err()
-        {
-            series.untested.inc();
+        let mut open = self.open();
+        open.rows += count;
+        open.outliers += above;
+        open.scores.observe(outlier.score);
+        rows.for_each(|row| open.window.add(&self.reference, row));
+        open.requests += 1;
+        if open.requests >= self.requests {
+            open.requests = 0;
+            let window = mem::replace(&mut open.window, Window::new(&self.reference));
+            drop(open);
+            if self.full.try_send(window).is_err() {
+                self.seen.series.untested.inc();
+            }
         }
         outlier
     }
 
-    /// Adds a request's rows to the window; gives it away when it is full.
-    fn fill<'a>(&self, rows: impl Iterator<Item = &'a [f32]>) -> Option<Window> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        rows.for_each(|row| open.window.add(&self.reference, row));
-        open.requests += 1;
-        if open.requests < self.requests {
-            return None;
-        }
-        open.requests = 0;
-        Some(mem::replace(&mut open.window, Window::new(&self.reference)))
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Brings the series up to date.
+    pub(crate) fn settle(&self) {
+        let mut open = self.open();
+        let series = &self.seen.series;
+        series.rows.inc_by(mem::take(&mut open.rows));
+        series.outliers.inc_by(mem::take(&mut open.outliers));
+        open.scores.flush();
     }
 
     /// What was seen so far.
     pub(crate) fn figures(&self) -> Figures {
+        self.settle();
         let Seen { series, .. } = &*self.seen;
         Figures {
             outliers: Outliers {
@@ -214,6 +230,12 @@ impl Monitor {
                 last: self.seen.last().as_deref().cloned(),
             },
         }
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        self.settle();
     }
 }
 

@@ -49,6 +49,7 @@ pub(crate) fn metrics_router(app: &Arc<App>, endpoint: &str) -> Router {
 async fn metrics(State(app): State<Arc<App>>) -> Response {
     // Version 0.0.4 of Prometheus' text format.
     const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    app.models.settle();
     match app.metrics.text(app.waiting()) {
         Ok(text) => ([(CONTENT_TYPE, TEXT)], text).into_response(),
         Err(error) => seldon::problem(&Problem::Internal(error.to_string())),

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use anyhow::{Context, Result};
 use model::Engines;
 
+use crate::monitor::Monitor;
 use crate::predict::Conditions;
 use crate::problem::Problem;
 use folder::{Found, Settings, Stamp};
@@ -75,6 +76,14 @@ impl Models {
         let catalog = self.catalog.read().unwrap_or_else(PoisonError::into_inner);
         let loading = || Problem::Unavailable("the model is being loaded".to_owned());
         catalog.clone().ok_or_else(loading)
+    }
+
+    /// Brings the series of what is watched up to date.
+    pub(crate) fn settle(&self) {
+        let catalog = self.catalog();
+        let entries = catalog.iter().flat_map(|catalog| catalog.entries());
+        let monitors = entries.filter_map(|entry| entry.unit()?.monitor());
+        monitors.for_each(Monitor::settle);
     }
 
     /// What answers to a name and a version, as [`Catalog::find`].

@@ -123,7 +123,7 @@ pub(super) fn response(reply: &Reply<'_>, raw: bool) -> Result<pb::ModelInferRes
 }
 
 fn parameters(outlier: Outlier) -> HashMap<String, pb::InferParameter> {
-    let parameter = |(name, value): (String, Value)| {
+    let parameter = |(name, value): (&str, Value)| {
         let choice = match value {
             Value::Bool(value) => Some(ParameterChoice::BoolParam(value)),
             value => value.as_f64().map(ParameterChoice::DoubleParam),
@@ -131,7 +131,7 @@ fn parameters(outlier: Outlier) -> HashMap<String, pb::InferParameter> {
         let parameter = pb::InferParameter {
             parameter_choice: choice,
         };
-        (name, parameter)
+        (name.to_owned(), parameter)
     };
     outlier.tags().into_iter().map(parameter).collect()
 }

@@ -1,7 +1,5 @@
 //! The binary tensor extension: JSON, and behind it tensors as raw bytes.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use serde_json::Value;
 
@@ -11,6 +9,7 @@ use super::output::{Listed, OutputTensor};
 use super::reply::Reply;
 use super::request::{InferRequest, Input, Parameters};
 use crate::json::{self, Object, Values};
+use crate::monitor::Outlier;
 use crate::problem::Problem;
 
 /// A body and, when tensors follow its JSON, where they begin.
@@ -113,7 +112,7 @@ struct InferReply<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    parameters: Option<BTreeMap<String, Value>>,
+    parameters: Option<Outlier>,
     outputs: Vec<TensorReply<'a>>,
 }
 
@@ -173,7 +172,7 @@ pub(super) fn write(reply: &Reply<'_>, request: &InferRequest<'_>) -> Result<Bod
         model_name: reply.model_name,
         model_version: reply.model_version,
         id: reply.id,
-        parameters: reply.outlier.map(|outlier| outlier.tags().into()),
+        parameters: reply.outlier,
         outputs,
     };
     let mut bytes = serde_json::to_vec(&reply).map_err(|error| bad(error.to_string()))?;

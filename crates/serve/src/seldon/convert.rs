@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::array::Array;
 use super::message::{Binary, Data, Message, Meta, Tensor};
-use super::reply::{Body, MetaReply, Reply};
+use super::reply::{Body, MetaReply, Reply, Tags};
 use crate::json::{self, Nested, Object, Values};
 use crate::problem::Problem;
 use crate::proto::seldon::protos as proto;
@@ -187,7 +187,7 @@ fn value_of(value: Value) -> prost_types::Value {
 
 fn meta(meta: MetaReply) -> proto::Meta {
     let text = |value: Value| value.as_str().unwrap_or_default().to_owned();
-    let tags = meta.tags.into_iter().flatten();
+    let tags = meta.tags.map(Tags::into_map).into_iter().flatten();
     let path = meta.request_path.into_iter();
     let metrics = meta.metrics.into_iter().flatten();
     proto::Meta {

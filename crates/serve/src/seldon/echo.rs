@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::array::{Array, Cells, counted};
 use super::message::{Meta, Payload};
 use super::pass;
-use super::reply::{Body, Form, Outcome};
+use super::reply::{Body, Form, Outcome, Tags};
 use crate::metrics::{MetricKind, ModelMetric};
 use crate::problem::Problem;
 
@@ -108,7 +108,10 @@ fn outcome<'a>(body: Body<'a>, meta: &Meta) -> Outcome<'a> {
     };
     Outcome {
         body,
-        tags: Map::from_iter([("emitted".to_owned(), json!("yes"))]),
+        tags: Some(Tags::Any(Map::from_iter([(
+            "emitted".to_owned(),
+            json!("yes"),
+        )]))),
         metrics: vec![
             metric(
                 MetricKind::Counter,

@@ -4,7 +4,7 @@ use model::Table;
 
 use super::array::Array;
 use super::message::{Data, Payload};
-use super::reply::{Body, Form, Outcome};
+use super::reply::{Body, Form, Outcome, Tags};
 use super::{media, names, pass, records};
 use crate::json::Nested;
 use crate::predict::{Features, Prediction, Predictor, Takes, encode};
@@ -44,9 +44,7 @@ pub(super) fn outcome(
         cells: super::array::Cells::Single(prediction.values),
     };
     let mut outcome = Outcome::from(Body::of_array(form, names.to_vec(), array));
-    if let Some(outlier) = prediction.outlier {
-        outcome.tags = outlier.tags().into_iter().collect();
-    }
+    outcome.tags = prediction.outlier.map(Tags::Outlier);
     outcome
 }
 

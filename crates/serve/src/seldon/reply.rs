@@ -11,6 +11,7 @@ use super::array::{Array, Cells, Lists};
 use super::message::Meta;
 use super::tftensor;
 use crate::metrics::ModelMetric;
+use crate::monitor::Outlier;
 use crate::problem::Problem;
 use crate::proto::tensorflow::TensorProto;
 
@@ -42,7 +43,7 @@ const UNKNOWN_IMAGE: &str = "NOT_IMPLEMENTED:NOT_IMPLEMENTED";
 pub(super) struct Outcome<'a> {
     pub(super) body: Body<'a>,
     /// Tags of the model, which win over those of the request.
-    pub(super) tags: Map<String, Value>,
+    pub(super) tags: Option<Tags>,
     /// Metrics of the model.
     pub(super) metrics: Vec<ModelMetric>,
 }
@@ -77,8 +78,29 @@ impl<'a> From<Body<'a>> for Outcome<'a> {
     fn from(body: Body<'a>) -> Self {
         Self {
             body,
-            tags: Map::new(),
+            tags: None,
             metrics: Vec::new(),
+        }
+    }
+}
+
+/// Tags, which are texts, numbers or anything else by name.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Tags {
+    /// What watching has found out, mostly the only ones.
+    Outlier(Outlier),
+    Any(Map<String, Value>),
+}
+
+impl Tags {
+    pub(super) fn into_map(self) -> Map<String, Value> {
+        match self {
+            Self::Outlier(outlier) => {
+                let tags = outlier.tags().into_iter();
+                tags.map(|(name, value)| (name.to_owned(), value)).collect()
+            }
+            Self::Any(tags) => tags,
         }
     }
 }
@@ -96,7 +118,7 @@ pub(super) struct MetaReply {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) puid: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) tags: Option<Map<String, Value>>,
+    pub(super) tags: Option<Tags>,
     #[serde(rename = "requestPath", skip_serializing_if = "Map::is_empty")]
     pub(super) request_path: Map<String, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -189,12 +211,12 @@ impl Node {
             request_path.insert(id.clone(), image.into());
         }
         let tags = match (meta.tags, outcome.tags) {
-            (None, own) if own.is_empty() => None,
-            (None, own) => Some(own),
-            (Some(mut tags), own) => {
-                tags.extend(own);
-                Some(tags)
+            (Some(mut tags), Some(own)) => {
+                tags.extend(own.into_map());
+                Some(Tags::Any(tags))
             }
+            (Some(tags), None) => Some(Tags::Any(tags)),
+            (None, own) => own,
         };
         let own = outcome.metrics.iter().map(|metric| metric.json(method));
         let metrics: Vec<Value> = meta.metrics.into_iter().flatten().chain(own).collect();

@@ -45,8 +45,10 @@ pub(crate) fn router() -> Router<Arc<App>> {
         let (path, by_get, method) = call;
         let handler =
             async move |State(app): State<Arc<App>>, request| message(&app, request, method).await;
-        let routes = post(handler);
-        let routes = if by_get { routes.get(handler) } else { routes };
+        let routes = match by_get {
+            true => get(handler).post(handler),
+            false => post(handler),
+        };
         router.route(path, routes)
     });
     calls

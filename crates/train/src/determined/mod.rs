@@ -24,6 +24,7 @@ mod checkpoint;
 mod code;
 mod config;
 mod detached;
+mod linked;
 mod options;
 mod program;
 mod publish;

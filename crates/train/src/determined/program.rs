@@ -3,7 +3,7 @@
 //! What a task unpacks is laid out as the pipeline's worker has it: the program,
 //! `experiment.yaml`, and below `pfs` the data and a backbone from an input.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,9 @@ use clap::ValueEnum;
 use model::Choice;
 use serde_json::{Map, Value, json};
 
-use super::{config, secrets::Secrets};
+use super::config;
+use super::linked::{libraries, loader};
+use super::secrets::Secrets;
 use crate::data::all_files;
 use crate::experiment::Mode;
 use crate::job::Job;
@@ -22,6 +24,7 @@ use crate::subject::{Subject, read_experiment};
 use crate::{Args, embedded, engine};
 
 const PROGRAM: &str = "train";
+const LIBRARIES: &str = "lib";
 const SETTINGS: &str = "experiment.yaml";
 const PFS: &str = "pfs";
 const BACKBONES: &str = "backbones";
@@ -50,17 +53,30 @@ pub(super) fn experiment(
     }
     // It is as determined as anything: what fails twice fails always.
     config.entry("max_restarts").or_insert(1.into());
-    config.insert("entrypoint".to_owned(), entrypoint(args, job, &subject));
-    let context = context(args, &subject)?;
+    // Of another program it is not known what it is linked with.
+    let libraries = match args.determined.program {
+        Some(_) => BTreeSet::new(),
+        None => libraries()?,
+    };
+    let loader = loader(&libraries).and_then(Path::file_name);
+    let loader = loader.map(|name| format!("./{LIBRARIES}/{}", name.display()));
+    let command = entrypoint(args, job, &subject, loader.as_deref());
+    config.insert("entrypoint".to_owned(), command);
+    let context = context(args, &subject, &libraries)?;
     Ok((Value::Object(config), context))
 }
 
-/// The command of a task, a list, so that no shell reads it.
-fn entrypoint(args: &Args, job: &Job, subject: &Subject) -> Value {
+/// The command of a task, a list, so that no shell reads it; a `loader` loads the
+/// program.
+fn entrypoint(args: &Args, job: &Job, subject: &Subject, loader: Option<&str>) -> Value {
     let training = &args.training;
     let program = format!("./{PROGRAM}");
     let digest = subject.data().digest().to_string();
-    let mut words = vec![program.as_str(), "trial"];
+    let mut words = Vec::new();
+    if let Some(loader) = loader {
+        words.extend([loader, "--library-path", LIBRARIES]);
+    }
+    words.extend([program.as_str(), "trial"]);
     words.extend(["--repo", &job.repo, "--model", &job.model]);
     words.extend(["--job-id", &job.version, "--pipeline", &job.pipeline]);
     words.extend(["--input", &training.input, "--pfs", PFS]);
@@ -94,7 +110,11 @@ fn entrypoint(args: &Args, job: &Job, subject: &Subject) -> Value {
     json!(words)
 }
 
-fn context(args: &Args, subject: &Subject) -> Result<Vec<ContextFile>> {
+fn context(
+    args: &Args,
+    subject: &Subject,
+    libraries: &BTreeSet<PathBuf>,
+) -> Result<Vec<ContextFile>> {
     let (training, options) = (&args.training, &args.determined);
     let mut context = Sent::default();
     let program = match &options.program {
@@ -102,6 +122,10 @@ fn context(args: &Args, subject: &Subject) -> Result<Vec<ContextFile>> {
         None => std::env::current_exe().context("cannot find this program's own file")?,
     };
     context.add(&program, PROGRAM, true)?;
+    for library in libraries {
+        let name = library.file_name().unwrap_or_default();
+        context.add(library, &format!("{LIBRARIES}/{}", name.display()), true)?;
+    }
     ensure!(
         context.size <= MAX_CONTEXT_SIZE,
         "the program {} has {} MiB, and an experiment may bring {} MiB along: name a smaller build of train with --program, or train with --detached",

@@ -14,6 +14,41 @@ use crate::own::{Own, local_package};
 use crate::support::PAC_TOKEN;
 
 #[test]
+fn the_program_that_runs_goes_along_with_its_c_library() {
+    let own = Own::new();
+    let dir = tempfile::tempdir().unwrap();
+    // Without symbols, as in its image: what a test is built with is too large to be sent.
+    let program = dir.path().join("train");
+    let mut strip = Command::new("strip");
+    strip.arg(env!("CARGO_BIN_EXE_train")).arg("-o");
+    assert!(strip.arg(&program).status().unwrap().success());
+    let as_built = own.command(&[]);
+    let mut command = Command::new(&program);
+    command.args(as_built.get_args()).env_clear();
+    let set = |(key, value): (_, Option<_>)| Some((key, value?));
+    command.envs(as_built.get_envs().filter_map(set));
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    own.wait_for("RUNNING", &mut child);
+    let (out, err) = texts(&own.task());
+    assert!(out.contains("checkpoint  "), "{out}{err}");
+    own.published(&child.wait_with_output().unwrap());
+
+    let world = own.master.world();
+    let experiment = &world.experiments[&1];
+    let words = experiment.config["entrypoint"].as_array().unwrap();
+    let words: Vec<&str> = words.iter().map(|word| word.as_str().unwrap()).collect();
+    let [loader, "--library-path", "lib", "./train", "trial", ..] = words[..] else {
+        panic!("{words:?}");
+    };
+    let files = experiment.files.as_array().unwrap().iter();
+    let files: Vec<_> = files.map(|f| f["path"].as_str().unwrap()).collect();
+    for path in [loader.trim_start_matches("./"), "lib/libc.so.6"] {
+        assert!(files.contains(&path), "{path}: {files:?}");
+    }
+}
+
+#[test]
 fn the_program_is_its_own_experiment() {
     let own = Own::new();
     let mut child = own.start(&[]);

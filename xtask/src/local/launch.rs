@@ -93,13 +93,8 @@ impl Launcher {
     /// The variable by which processes find the library of ONNX Runtime, if it is here. In
     /// an image, it lies where a program looks for it.
     pub(super) fn variable(&self) -> Option<(&'static str, &Path)> {
-        self.library().map(|path| ("ORT_DYLIB_PATH", path))
-    }
-
-    /// The library of ONNX Runtime that processes may load.
-    fn library(&self) -> Option<&Path> {
         match self {
-            Self::Processes { library, .. } => library.as_deref(),
+            Self::Processes { library, .. } => Some(("ORT_DYLIB_PATH", library.as_deref()?)),
             Self::Docker => None,
         }
     }

@@ -1,9 +1,9 @@
 //! Deadlines of clients that seldom pass.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hyper::rt::{Sleep, Timer};
 use tokio::time::{self, sleep_until};
@@ -22,17 +22,21 @@ pub(super) struct Patience {
     spare: Arc<Mutex<Option<Alarm>>>,
 }
 
+impl Patience {
+    fn spare(&self) -> MutexGuard<'_, Option<Alarm>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Timer for Patience {
-    fn sleep(&self, duration: std::time::Duration) -> Pin<Box<dyn Sleep>> {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
         self.sleep_until(self.now() + duration)
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
         let deadline = deadline.into();
-        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        let spare = { spare }
-            .take()
-            .filter(|alarm| alarm.deadline() <= deadline);
+        let spare = self.spare().take();
+        let spare = spare.filter(|alarm| alarm.deadline() <= deadline);
         Box::pin(Waiting {
             alarm: Some(spare.unwrap_or_else(|| Box::pin(sleep_until(deadline)))),
             deadline,
@@ -69,7 +73,7 @@ impl Sleep for Waiting {}
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let mut spare = self.of.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        *spare = self.alarm.take();
+        let alarm = self.alarm.take();
+        *self.of.spare() = alarm;
     }
 }

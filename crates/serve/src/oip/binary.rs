@@ -6,17 +6,37 @@ use std::borrow::Cow;
 use super::datatype::Datatype;
 use crate::json::{Scalar, TooMany, Values};
 
+/// Why raw bytes are not read.
+#[derive(Debug)]
+pub(super) enum ReadError {
+    /// They are not what was announced.
+    Bad(String),
+    /// They hold more than may be kept.
+    TooMany(TooMany),
+}
+
+impl From<String> for ReadError {
+    fn from(text: String) -> Self {
+        Self::Bad(text)
+    }
+}
+
+impl From<TooMany> for ReadError {
+    fn from(error: TooMany) -> Self {
+        Self::TooMany(error)
+    }
+}
+
 /// Reads `size` elements, all of `bytes`.
-pub(super) fn read(datatype: Datatype, size: usize, bytes: &[u8]) -> Result<Values<'_>, String> {
+pub(super) fn read(datatype: Datatype, size: usize, bytes: &[u8]) -> Result<Values<'_>, ReadError> {
     let Some(width) = datatype.width() else {
         return read_texts(size, bytes);
     };
     let found = bytes.len();
     let wanted = size.checked_mul(width);
     if wanted != Some(found) {
-        return Err(format!(
-            "{found} bytes do not fill its shape: {size} values of {width} bytes"
-        ));
+        let text = format!("{found} bytes do not fill its shape: {size} values of {width} bytes");
+        return Err(text.into());
     }
     let single = |bits: u32| f32::from_bits(bits).into();
     Ok(match datatype {
@@ -27,7 +47,7 @@ pub(super) fn read(datatype: Datatype, size: usize, bytes: &[u8]) -> Result<Valu
         Datatype::Uint(8) => Values::Integers(each(bytes, |b| u8::from_le_bytes(b).into())),
         Datatype::Uint(16) => Values::Integers(each(bytes, |b| u16::from_le_bytes(b).into())),
         Datatype::Uint(32) => Values::Integers(each(bytes, |b| u32::from_le_bytes(b).into())),
-        Datatype::Uint(_) => several(elements(bytes, |b| u64::from_le_bytes(b).into()))?,
+        Datatype::Uint(_) => Values::of(elements(bytes, |b| u64::from_le_bytes(b).into()))?,
         Datatype::Float(16) => Values::Floats(each(bytes, |b| half(u16::from_le_bytes(b)))),
         Datatype::Float(32) => Values::Floats(each(bytes, |b| single(u32::from_le_bytes(b)))),
         Datatype::Float(_) => Values::Floats(each(bytes, f64::from_le_bytes)),
@@ -35,7 +55,7 @@ pub(super) fn read(datatype: Datatype, size: usize, bytes: &[u8]) -> Result<Valu
             let upper = |b| u32::from(u16::from_le_bytes(b)) << 16;
             Values::Floats(each(bytes, |b| single(upper(b))))
         }
-        Datatype::Bool => several(bytes.iter().map(|&byte| Scalar::Bool(byte != 0)))?,
+        Datatype::Bool => Values::of(bytes.iter().map(|&byte| Scalar::Bool(byte != 0)))?,
         // Read before, by their lengths.
         Datatype::Bytes => Values::default(),
     })
@@ -53,20 +73,15 @@ fn each<const N: usize, T>(bytes: &[u8], value: impl Fn([u8; N]) -> T) -> Vec<T>
     elements(bytes, value).collect()
 }
 
-fn several<'a>(values: impl Iterator<Item = Scalar<'a>>) -> Result<Values<'a>, String> {
-    Values::of(values).map_err(|error| error.to_string())
-}
-
-fn read_texts(size: usize, bytes: &[u8]) -> Result<Values<'_>, String> {
+fn read_texts(size: usize, bytes: &[u8]) -> Result<Values<'_>, ReadError> {
     // Each element has its length: a shape beyond that is not allocated.
     if size > bytes.len() / 4 {
         let found = bytes.len();
-        return Err(format!(
-            "{found} bytes do not hold {size} elements of BYTES"
-        ));
+        let text = format!("{found} bytes do not hold {size} elements of BYTES");
+        return Err(text.into());
     }
     let mut rest = bytes;
-    TooMany::check(size).map_err(|error| error.to_string())?;
+    TooMany::check(size)?;
     let mut values = Vec::with_capacity(size);
     for number in 1..=size {
         let short = || format!("element {number} of BYTES is longer than what was sent");
@@ -78,7 +93,7 @@ fn read_texts(size: usize, bytes: &[u8]) -> Result<Values<'_>, String> {
     }
     match rest.len() {
         0 => Ok(Values::Any(values)),
-        more => Err(format!("{more} bytes follow the {size} elements of BYTES")),
+        more => Err(format!("{more} bytes follow the {size} elements of BYTES").into()),
     }
 }
 

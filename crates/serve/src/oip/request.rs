@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::binary;
+use super::binary::{self, ReadError};
 use super::datatype::Datatype;
-use crate::json::{self, Holds, Nested, Object, Scalar, Together, Values};
+use crate::json::{Holds, Nested, Object, Scalar, Together, Values};
 use crate::problem::Problem;
 
 /// Texts, numbers and truth values by name.
@@ -124,8 +124,7 @@ impl<'a> Input<'a> {
 
     /// Takes the elements from raw bytes, which must fill the shape.
     pub(super) fn fill(&mut self, bytes: &'a [u8]) -> Result<(), Problem> {
-        let at = |text: String| format!("input {:?}: {text}", self.name);
-        let bad = |text: String| Problem::BadData(at(text));
+        let bad = |text: String| Problem::BadData(format!("input {:?}: {text}", self.name));
         if self.data.is_some() {
             return Err(bad(
                 "it has data and binary_data_size, send one of them".to_owned()
@@ -135,8 +134,10 @@ impl<'a> Input<'a> {
         let mut sizes = self.shape.iter();
         let size = sizes.try_fold(1, |size: usize, &dimension| size.checked_mul(dimension));
         let size = size.ok_or_else(|| bad(format!("the shape {:?} is too large", self.shape)))?;
-        let values =
-            binary::read(datatype, size, bytes).map_err(|text| json::problem(&text, at))?;
+        let values = binary::read(datatype, size, bytes).map_err(|error| match error {
+            ReadError::Bad(text) => bad(text),
+            ReadError::TooMany(error) => error.into(),
+        })?;
         self.set(values);
         self.is_raw = true;
         Ok(())

@@ -133,6 +133,10 @@ fn unsigned(values: &[u64]) -> Cells<'static> {
     )
 }
 
+fn written<const N: usize, T: Copy>(values: &[T], bytes: impl Fn(T) -> [u8; N]) -> Vec<u8> {
+    values.iter().flat_map(|&value| bytes(value)).collect()
+}
+
 fn texts(values: &[Vec<u8>]) -> Result<Vec<Scalar<'static>>, Problem> {
     TooMany::check(values.len())?;
     let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).map(|t| Scalar::Text(t.into()));
@@ -158,31 +162,15 @@ fn fill<T: Clone>(mut values: Vec<T>, size: usize, shape: &[usize]) -> Result<Ve
 /// A tensor of `array`, which has only numbers.
 pub(super) fn encode(array: &Array<'_>) -> TensorProto {
     let (datatype, tensor_content) = match &array.cells {
-        Cells::Single(values) => (
-            DataType::DtFloat,
-            values
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect(),
-        ),
-        Cells::Ints(values) => (
-            DataType::DtInt64,
-            values
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect(),
-        ),
-        Cells::Wide(values) => (
-            DataType::DtInt64,
-            values
-                .iter()
-                .flat_map(|&value| i64::try_from(value).unwrap_or(i64::MAX).to_le_bytes())
-                .collect(),
-        ),
+        Cells::Single(values) => (DataType::DtFloat, written(values, f32::to_le_bytes)),
+        Cells::Ints(values) => (DataType::DtInt64, written(values, i64::to_le_bytes)),
+        Cells::Wide(values) => {
+            let narrow = |value| i64::try_from(value).unwrap_or(i64::MAX).to_le_bytes();
+            (DataType::DtInt64, written(values, narrow))
+        }
         Cells::Floats(_) | Cells::Mixed(_) => {
             let values = array.doubles().unwrap_or_default();
-            let bytes = values.iter().flat_map(|value| value.to_le_bytes());
-            (DataType::DtDouble, bytes.collect())
+            (DataType::DtDouble, written(&values, f64::to_le_bytes))
         }
     };
     let dim = |&size: &usize| Dim {

@@ -76,6 +76,7 @@ impl Verified {
             self.advice()
         )
     }
+
     /// What to do about another engine, whose embeddings differ in their last digits.
     fn advice(&self) -> String {
         match self.inputs.engines() {

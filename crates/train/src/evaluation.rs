@@ -4,13 +4,14 @@
 //! own 32-bit outputs. And the graph must be the model that was fitted.
 
 use anyhow::{Context, Result, ensure};
+use fit::select;
 use model::{Session, Tensor};
 use ndarray::{Array2, Axis};
 
 use crate::data::{Dataset, Split, Target};
 use crate::experiment::Experiment;
 use crate::graph;
-use crate::local::{self, Fitted, select};
+use crate::local::{self, Fitted};
 use crate::metrics::{Calibration, Classification, Figures, LearningPoint, Regression, learning};
 use crate::parallel;
 

@@ -1,9 +1,10 @@
 //! What a person should look at in the rows of a table.
 
+use fit::{select, to_probabilities};
 use std::collections::BTreeMap;
 
 use crate::data::{Dataset, Split, Target};
-use crate::local::{Unseen, select, to_probabilities};
+use crate::local::Unseen;
 use crate::metrics::{DataFigures, Suspect, suspects};
 
 /// Rows that were found.

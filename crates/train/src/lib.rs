@@ -69,7 +69,7 @@ pub use experiment::{
     ClassWeights, Experiment, ExperimentError, HeadKind, Hyperparameters, Labels, Mode, ModelKind,
     Search,
 };
-pub use local::FitError;
+pub use fit::FitError;
 pub use registering::RegistryOptions;
 pub use trial::TrialOptions;
 pub use verify::VerifyOptions;

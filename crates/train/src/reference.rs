@@ -2,11 +2,12 @@
 //! served later.
 
 use anyhow::{Context, Result};
+use fit::moments;
 use model::{Column, ColumnKind, Table};
 use monitor::{Kind, Measure, Reference};
 use ndarray::{Array2, ArrayView1, Axis, Slice};
 
-use crate::local::{moments, sorted};
+use crate::local::sorted;
 
 /// What one column of the training data looked like.
 #[derive(Debug, Clone, PartialEq)]

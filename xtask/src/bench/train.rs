@@ -39,10 +39,10 @@ pub(super) fn run(workspace: &Workspace, data: Option<&Path>, rounds: u32) -> Re
 /// train is behind.
 fn tables(sh: &Shell, workspace: &Workspace) -> Result<()> {
     let cargo = programs::cargo();
-    let test = cmd!(sh, "{cargo} test --quiet --release --test sklearn");
+    let test = cmd!(sh, "{cargo} test --quiet --release --test program");
     let test = programs::measuring(test, sh, workspace)?;
     Ok(test
-        .args(["--", "--ignored", "--nocapture"])
+        .args(["--", "--ignored", "--nocapture", "sklearn::"])
         .quiet()
         .run()?)
 }

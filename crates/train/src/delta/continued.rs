@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
 use backbone::Backbone;
+use fit::Linear;
 use monitor::{Reference, Values};
 use ndarray::{Array1, Array2};
 use rand::SeedableRng;
@@ -14,7 +15,6 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use super::Delta;
 use crate::embedded::Examples;
 use crate::experiment::Experiment;
-use crate::local::Linear;
 use crate::progress::step;
 use crate::run::counted;
 

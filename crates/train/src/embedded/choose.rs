@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
+use fit::{FitError, Hyperparameters, select, softmax, to_probabilities};
 use ndarray::{Array2, Axis};
 
 use super::layers::Layers;
@@ -10,8 +11,7 @@ use super::mlp::Part;
 use super::rows::Rows;
 use super::{kernel, linear, mlp, parts};
 use crate::delta::Prior;
-use crate::experiment::{Experiment, HeadKind, Hyperparameters};
-use crate::local::{FitError, select, softmax, to_probabilities};
+use crate::experiment::{Experiment, HeadKind};
 use crate::parallel;
 use crate::progress::{Progress, step};
 

@@ -1,10 +1,10 @@
 //! A linear head: the multinomial logistic regression of tables.
 
+use fit::{FitError, Hyperparameters, softmax};
+
 use super::layers::Layers;
 use super::rows::{Rows, Scaled, Scaling};
 use crate::delta::Prior;
-use crate::experiment::Hyperparameters;
-use crate::local::{FitError, softmax};
 
 /// Fits a linear head to `rows`. Where there is a `prior`, the penalty holds the head
 /// to that one, so that what the rows do not tell stays as it was.

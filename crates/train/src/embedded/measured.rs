@@ -1,13 +1,13 @@
 //! How good the head is, and what is odd about the examples.
 
 use anyhow::Result;
+use fit::{select, to_probabilities};
 use ndarray::Array2;
 
 use super::choose::{self, Chosen, Training};
 use super::rows::Rows;
 use crate::data::Split;
 use crate::experiment::Experiment;
-use crate::local::{select, to_probabilities};
 use crate::metrics::{
     Calibration, Classification, DataFigures, Figures, LearningPoint, Metrics, Suspect, learning,
     suspects,

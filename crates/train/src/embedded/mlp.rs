@@ -159,7 +159,7 @@ impl Network {
         });
         let scores = units.dot(&self.output.values) + &self.output_bias.values;
         let mut errors = scores.mapv(f64::from);
-        crate::local::to_probabilities(&mut errors);
+        fit::to_probabilities(&mut errors);
         for (mut row, index) in errors.rows_mut().into_iter().zip(rows) {
             if let Some(right) = part.codes.get(*index).and_then(|code| row.get_mut(*code)) {
                 *right -= 1.0;

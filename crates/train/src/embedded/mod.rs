@@ -30,6 +30,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 use backbone::Backbone;
+use fit::select;
 use model::{
     BackboneOrigin, BaseModel, DATA_FILE, Engines, Inventory, REFERENCE_FILE, TOKENIZER_FILE,
 };
@@ -44,7 +45,6 @@ use crate::data::Split;
 use crate::delta::{self, Delta, Prior};
 use crate::experiment::{Experiment, Mode};
 use crate::job::{self, Job};
-use crate::local::select;
 use crate::metrics::{Metrics, Suspect};
 use crate::previous::Former;
 use crate::progress::{step, warn};

@@ -4,11 +4,11 @@
 //! number. So they are there once, and what is computed of them is computed block
 //! by block.
 
+use fit::softmax::Features;
+use fit::{Linear, to_probabilities};
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
 
 use super::layers::Layers;
-use crate::local::softmax::Features;
-use crate::local::{Linear, to_probabilities};
 
 /// Rows that are widened at once.
 const BLOCK: usize = 1024;

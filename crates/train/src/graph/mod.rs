@@ -14,11 +14,12 @@
 
 mod trees;
 
+use fit::{Linear, Scale};
 use model::{Datatype, TensorSignature};
 use ndarray::Array2;
 use onnx::{Attribute, Dim, ElementType, GraphBuilder};
 
-use crate::local::{Encoder, FARTHEST, Fitted, Linear, Scale};
+use crate::local::{Encoder, FARTHEST, Fitted};
 
 /// The graph's input.
 const COLUMNS: &str = "columns";

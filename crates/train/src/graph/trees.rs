@@ -11,10 +11,10 @@
 //! Places are computed in 32-bit floats, which are exact up to 2^24: more than a
 //! million trees of four questions.
 
+use fit::Trees;
 use onnx::{Attribute, ElementType, GraphBuilder};
 
 use super::{axis, float, size, take, vector};
-use crate::local::Trees;
 
 /// The name of the scores of `trees`, which ask for `features`.
 pub(super) fn scores(graph: &mut GraphBuilder, features: &str, trees: &Trees) -> String {

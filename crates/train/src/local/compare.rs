@@ -7,11 +7,10 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::trees::{self, Rounds, Targets, Trees};
-use super::{FitError, Linear, ridge, select, softmax};
-use crate::experiment::Hyperparameters;
 use crate::parallel;
 use crate::progress::Progress;
+use fit::trees::{self, Rounds, Targets, Trees};
+use fit::{FitError, Hyperparameters, Linear, ridge, select, softmax};
 
 /// The parts of the cross-validation.
 const FOLDS: usize = 5;
@@ -105,7 +104,9 @@ impl Rows {
         };
         let rounds = Rounds::Until(TREES, &unseen.raw, &unseen.targets);
         let trees = with_trees.map(|seed| {
-            let fitted = trees::fit(&seen.raw, &seen.targets, &rounds, seed, progress);
+            let fitted = trees::fit(&seen.raw, &seen.targets, &rounds, seed, &|| {
+                progress.advance(1)
+            });
             progress.advance(TREES - fitted.0.trees.len());
             fitted
         });
@@ -191,7 +192,10 @@ pub(super) fn chosen(rows: &Rows, comparison: &Comparison, seed: u64) -> Option<
     better.then(|| {
         let rounds = Rounds::Exactly(comparison.count);
         let progress = Progress::new("fitted the trees", comparison.count);
-        trees::fit(&rows.raw, &rows.targets, &rounds, seed, &progress).0
+        trees::fit(&rows.raw, &rows.targets, &rounds, seed, &|| {
+            progress.advance(1)
+        })
+        .0
     })
 }
 

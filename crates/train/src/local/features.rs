@@ -3,6 +3,7 @@
 //! The statistics come from the training rows alone. They are rounded to 32 bits
 //! here, before the fit, so that the fit sees the features that the graph makes.
 
+use fit::moments;
 use model::{ColumnKind, Table};
 use ndarray::Array2;
 
@@ -207,15 +208,6 @@ fn median(sorted: &[f64]) -> f64 {
         odd if odd % 2 == 1 => at(odd / 2),
         even => f64::midpoint(at(even / 2 - 1), at(even / 2)),
     }
-}
-
-/// Mean and standard deviation (of the population).
-#[expect(clippy::cast_precision_loss, reason = "no table has 2^52 rows")]
-pub(crate) fn moments(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
-    let count = values.clone().count().max(1) as f64;
-    let mean = values.clone().sum::<f64>() / count;
-    let variance = values.map(|value| (value - mean).powi(2)).sum::<f64>() / count;
-    (mean, variance.sqrt())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no column has 2^24 categories")]

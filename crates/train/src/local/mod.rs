@@ -1,22 +1,14 @@
 //! The engine `local`: a model of tabular data, fitted in this process.
 //!
-//! [`features`] turns the graph's input into features, [`softmax`] and [`ridge`]
-//! fit a linear model to them, [`trees`] boosts trees, and [`compare`] says which
-//! are published. The graph that is exported does the same steps.
+//! [`features`] turns the graph's input into features, the crate `fit` fits a linear
+//! model and boosts trees, and [`compare`] says which are published. The graph that is exported does the same steps.
 
 mod compare;
 mod features;
-mod linear;
-mod ridge;
-pub(crate) mod softmax;
-mod trees;
 
 pub(crate) use compare::{Comparison, Unseen};
-pub(crate) use features::{Encoder, FARTHEST, Part, moments, sorted};
-pub use linear::FitError;
-pub(crate) use linear::{Convergence, Linear, Scale, softmax as to_probabilities};
-pub(crate) use trees::Trees;
-
+pub(crate) use features::{Encoder, FARTHEST, Part, sorted};
+use fit::{Convergence, FitError, Linear, Trees, ridge, select, softmax, trees};
 use ndarray::Array2;
 
 use crate::data::{Dataset, Split, Target};
@@ -68,7 +60,7 @@ pub(crate) fn fit(
 ///
 /// # Errors
 ///
-/// As [`fit`].
+/// As [`fit()`].
 pub(crate) fn refit(
     data: &Dataset,
     rows: &[usize],
@@ -80,13 +72,9 @@ pub(crate) fn refit(
         let rounds = trees::Rounds::Exactly(trees.trees.len());
         let progress = Progress::new("fitted the trees", trees.trees.len());
         let rows = &base.rows;
-        trees::fit(
-            &rows.raw,
-            &rows.targets,
-            &rounds,
-            experiment.seed,
-            &progress,
-        )
+        trees::fit(&rows.raw, &rows.targets, &rounds, experiment.seed, &|| {
+            progress.advance(1)
+        })
         .0
     });
     Ok(base.finished(trees, None))
@@ -173,11 +161,4 @@ impl Fitted {
                 .finished(trees.scores(&self.encoder.raw(columns))),
         }
     }
-}
-
-/// The entries of `values` at `rows`.
-pub(crate) fn select<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {
-    rows.iter()
-        .filter_map(|row| values.get(*row).copied())
-        .collect()
 }

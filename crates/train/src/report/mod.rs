@@ -15,6 +15,7 @@ pub(crate) mod text;
 
 use anyhow::Result;
 pub(crate) use embedded::page as embedded;
+use fit::select;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use ndarray::Array2;
 use text::{number, percent};
@@ -23,7 +24,7 @@ use crate::data::{Dataset, Split, Target, Texts};
 use crate::experiment::Experiment;
 use crate::inspection::Inspection;
 use crate::job::Job;
-use crate::local::{Fitted, select};
+use crate::local::Fitted;
 use crate::metrics::{Classification, Figures, Metrics, Regression};
 use crate::previous::Former;
 use crate::run::counted;

@@ -43,7 +43,7 @@ pub(super) fn run(workspace: &Workspace, pictures: Option<&Path>) -> Result<()> 
     }
 }
 
-/// A model of the `pictures` is trained, and asked with the largest of them.
+/// A model of the `pictures` is trained, started, and asked with the largest of them.
 fn of_pictures(sh: &Shell, workspace: &Workspace, pictures: &Path) -> Result<()> {
     let library = onnxruntime::here(&workspace.root)?;
     let pfs = tempfile::tempdir()?;
@@ -51,6 +51,7 @@ fn of_pictures(sh: &Shell, workspace: &Workspace, pictures: &Path) -> Result<()>
     sh.set_var("ORT_DYLIB_PATH", library);
     sh.set_var("PACKAGE", pfs.path().join("out/model"));
     sh.set_var("PICTURES", pictures);
+    bench(sh, workspace, "start")?;
     bench(sh, workspace, "pictures")
 }
 

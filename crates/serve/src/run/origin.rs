@@ -46,10 +46,10 @@ impl Origin {
         parameters: &Parameters,
         overrides: Overrides,
     ) -> Result<Self> {
-        if args.echo {
+        if args.models.echo {
             return Ok(Self::Echo);
         }
-        if let Some(url) = set(args.registry.clone())
+        if let Some(url) = set(args.models.registry.clone())
             && !names_folder(args)
         {
             return objects(url, args, parameters, overrides);
@@ -76,7 +76,7 @@ impl Origin {
             keeper: Keeper::Determined(Box::new(master)),
             model,
             version,
-            cache: args.cache.clone(),
+            cache: args.models.cache.clone(),
             patience: patience(args)?,
         };
         Ok(Self::Registry(Box::new(registry), source))
@@ -84,17 +84,17 @@ impl Origin {
 }
 
 fn patience(args: &Args) -> Result<Duration> {
-    Duration::try_from_secs_f64(args.det_patience)
-        .with_context(|| format!("--det-patience is {}", args.det_patience))
+    Duration::try_from_secs_f64(args.models.det_patience)
+        .with_context(|| format!("--det-patience is {}", args.models.det_patience))
 }
 
 /// Whether the command line or Seldon's operator names a folder; with a registry, what
 /// has no `/` is a model there.
 fn names_folder(args: &Args) -> bool {
-    let has_registry = set(args.registry.clone()).is_some();
-    let model = set(args.model.clone());
+    let has_registry = set(args.models.registry.clone()).is_some();
+    let model = set(args.models.model.clone());
     model.is_some_and(|model| !has_registry || model.contains('/'))
-        || set(args.mlserver_models_dir.clone()).is_some()
+        || set(args.models.mlserver_models_dir.clone()).is_some()
 }
 
 /// A version in the registry at `url`.
@@ -105,7 +105,7 @@ fn objects(
     overrides: Overrides,
 ) -> Result<Origin> {
     let mut source = source(args, parameters, overrides)?;
-    let given = set(args.model.clone());
+    let given = set(args.models.model.clone());
     let (name, version) = match given.as_deref().map(|given| given.split_once(':')) {
         Some(Some((name, version))) => (Some(name.to_owned()), Some(version.to_owned())),
         Some(None) => (given, None),
@@ -120,7 +120,7 @@ fn objects(
         keeper: Keeper::objects(&url, Access::from_variables(std::env::vars()))?,
         model,
         version: version.unwrap_or_else(|| LATEST.to_owned()),
-        cache: args.cache.clone(),
+        cache: args.models.cache.clone(),
         patience: patience(args)?,
     };
     Ok(Origin::Registry(Box::new(registry), source))
@@ -129,8 +129,8 @@ fn objects(
 /// How the master is reached; `None` where none is given.
 fn master(args: &Args, parameters: &Parameters) -> Result<Option<Settings>> {
     let given = |name: &str| match name {
-        "DET_MASTER" => set(args.det_master.clone()),
-        "DET_USER" => set(args.det_user.clone()),
+        "DET_MASTER" => set(args.models.det_master.clone()),
+        "DET_USER" => set(args.models.det_user.clone()),
         _ => set(std::env::var(name).ok()),
     };
     let parameter = |name| set(parameters.get(name).map(str::to_owned));
@@ -154,18 +154,19 @@ fn source(args: &Args, parameters: &Parameters, overrides: Overrides) -> Result<
     let text = |name| set(parameters.get(name).map(str::to_owned));
     let digest = text("model_digest").map(|digest| digest.parse());
     let digest = digest.transpose();
-    let models = set(args.mlserver_models_dir.clone()).filter(|_| args.model.is_none());
+    let models =
+        set(args.models.mlserver_models_dir.clone()).filter(|_| args.models.model.is_none());
     let is_repository = models.is_some();
-    let given = args.model.clone().filter(|_| names_folder(args));
+    let given = args.models.model.clone().filter(|_| names_folder(args));
     let model = models.or(given);
     Ok(Source {
-        root: folder(model.as_deref().unwrap_or(MODEL), &args.pfs)?,
+        root: folder(model.as_deref().unwrap_or(MODEL), &args.models.pfs)?,
         is_repository,
         digest: digest.context("PREDICTIVE_UNIT_PARAMETERS: model_digest")?,
         chosen: Chosen {
-            alias: set(args.unit_id.clone()),
-            name: set(args.model_name.clone()).or_else(|| text("model_name")),
-            version: set(args.model_version.clone()).or_else(|| text("model_version")),
+            alias: set(args.pod.unit_id.clone()),
+            name: set(args.models.model_name.clone()).or_else(|| text("model_name")),
+            version: set(args.models.model_version.clone()).or_else(|| text("model_version")),
         },
         overrides,
         registered: None,

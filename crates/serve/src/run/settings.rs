@@ -11,7 +11,7 @@ use model::Choice;
 use serde_json::Value;
 
 use super::annotations::Annotations;
-use super::args::{Args, LogFormat, LogLevel};
+use super::args::{Args, LogFormat, LogLevel, PortArgs};
 use super::origin::Origin;
 use super::parameters::Parameters;
 use crate::events::{Payloads, Place, Sink};
@@ -87,98 +87,108 @@ impl Settings {
     /// Checks `args`.
     pub(super) fn check(args: Args) -> Result<Self> {
         let parameters =
-            Parameters::parse(&args.parameters).context("PREDICTIVE_UNIT_PARAMETERS")?;
-        let overrides = match set(args.metadata.clone()) {
+            Parameters::parse(&args.pod.parameters).context("PREDICTIVE_UNIT_PARAMETERS")?;
+        let overrides = match set(args.pod.metadata.clone()) {
             Some(yaml) => Overrides::parse(&yaml)
                 .map_err(anyhow::Error::msg)
                 .context("MODEL_METADATA")?,
             None => Overrides::default(),
         };
         let labels = labels(&args).context("PREDICTOR_LABELS")?;
-        let endpoint = &args.metrics_endpoint;
+        let endpoint = &args.ports.metrics_endpoint;
         let plain = endpoint.starts_with('/') && !endpoint.contains(['{', '}', '?', '#']);
         ensure!(
             plain,
             "PREDICTIVE_UNIT_METRICS_ENDPOINT is {endpoint:?}, expected a path like /metrics"
         );
-        let drain_delay = seconds("--drain-delay", args.drain_delay)?;
-        let queue_age = seconds("--queue-age", args.queue_age)?;
+        let drain_delay = seconds("--drain-delay", args.ports.drain_delay)?;
+        let queue_age = seconds("--queue-age", args.limits.queue_age)?;
         let (batch_size, batch_delay) = batching(&args, &parameters)?;
-        let registry_poll = seconds("--registry-poll", args.registry_poll)?;
-        let silence = seconds("--client-timeout", args.client_timeout)?;
+        let registry_poll = seconds("--registry-poll", args.models.registry_poll)?;
+        let silence = seconds("--client-timeout", args.limits.client_timeout)?;
         ensure!(
-            args.drift_level > 0.0 && args.drift_level < 1.0,
+            args.watching.drift_level > 0.0 && args.watching.drift_level < 1.0,
             "--drift-level is {}, expected a probability between 0 and 1",
-            args.drift_level
+            args.watching.drift_level
         );
         ensure!(
-            args.connections > 0,
+            args.limits.connections > 0,
             "--connections is 0, expected at least 1"
         );
-        let threads = args.threads.unwrap_or_else(cores);
+        let threads = args.computing.threads.unwrap_or_else(cores);
         ensure!(threads > 0, "--threads is 0, expected at least 1");
-        ensure!(args.queue > 0, "--queue is 0, expected at least 1");
-        let port = |own: Option<u16>, other: Option<u16>, default| own.or(other).unwrap_or(default);
-        let http = args.http_port.or(args.mlserver_http_port);
-        let http = port(http, args.port, HTTP_PORT);
-        let metrics = port(args.metrics_port, args.mlserver_metrics_port, METRICS_PORT);
-        let grpc = port(args.grpc_port, args.mlserver_grpc_port, GRPC_PORT);
-        let grpc = (args.grpc_workers > 0).then_some(grpc);
-        distinct(http, grpc, metrics)?;
-        let annotations = Annotations::read(&args.annotations)?;
+        ensure!(args.limits.queue > 0, "--queue is 0, expected at least 1");
+        let (http, grpc, metrics) = doors(&args.ports)?;
+        let annotations = Annotations::read(&args.pod.annotations)?;
         Ok(Self {
             origin: Origin::check(&args, &parameters, overrides.clone())?,
-            load_at_start: args.load_at_start,
-            watch: args.watch,
+            load_at_start: args.models.load_at_start,
+            watch: args.models.watch,
             registry_poll,
-            page: args.page,
-            detect_batch_size: args.detect_batch_size,
-            drift_level: args.drift_level,
+            page: args.watching.page,
+            detect_batch_size: args.watching.detect_batch_size,
+            drift_level: args.watching.drift_level,
             sink: sink(&args, http)?,
             collector: collector(&args)?,
-            http: (args.host, http).into(),
-            grpc: grpc.map(|port| (args.host, port).into()),
-            metrics: (args.host, metrics).into(),
-            metrics_endpoint: args.metrics_endpoint,
+            http: (args.ports.host, http).into(),
+            grpc: grpc.map(|port| (args.ports.host, port).into()),
+            metrics: (args.ports.host, metrics).into(),
+            metrics_endpoint: args.ports.metrics_endpoint,
             node: Node {
-                id: set(args.unit_id),
-                image: set(args.unit_image),
-                with_metrics: args.metrics_in_response,
+                id: set(args.pod.unit_id),
+                image: set(args.pod.unit_image),
+                with_metrics: args.pod.metrics_in_response,
             },
             labels,
             overrides,
-            early_bind: args.early_bind,
+            early_bind: args.ports.early_bind,
             drain_delay,
             queue_age,
             batch_size,
             batch_delay,
             threads,
-            engine: args.engine,
-            onnxruntime: set(args.onnxruntime),
-            queue: args.queue,
-            limits: annotations.limits(args.max_body),
+            engine: args.computing.engine,
+            onnxruntime: set(args.computing.onnxruntime),
+            queue: args.limits.queue,
+            limits: annotations.limits(args.limits.max_body),
             rest_timeout: annotations.rest_timeout,
-            max_body: args.max_body,
-            connections: args.connections,
+            max_body: args.limits.max_body,
+            connections: args.limits.connections,
             silence,
-            log_level: args.log_level,
-            log_format: args.log_format,
+            log_level: args.watching.log_level,
+            log_format: args.watching.log_format,
         })
     }
+}
+
+/// The ports of HTTP, of gRPC where it is on, and of the metrics.
+fn doors(ports: &PortArgs) -> Result<(u16, Option<u16>, u16)> {
+    let port = |own: Option<u16>, other: Option<u16>, default| own.or(other).unwrap_or(default);
+    let http = ports.http_port.or(ports.mlserver_http_port);
+    let http = port(http, ports.port, HTTP_PORT);
+    let metrics = port(
+        ports.metrics_port,
+        ports.mlserver_metrics_port,
+        METRICS_PORT,
+    );
+    let grpc = port(ports.grpc_port, ports.mlserver_grpc_port, GRPC_PORT);
+    let grpc = (ports.grpc_workers > 0).then_some(grpc);
+    distinct(http, grpc, metrics)?;
+    Ok((http, grpc, metrics))
 }
 
 /// How far requests are joined: by the arguments, else by the parameters that bear
 /// the names of MLServer's settings.
 fn batching(args: &Args, parameters: &Parameters) -> Result<(usize, Duration)> {
     let of = |name| parameters.get(name).map(str::trim);
-    let size = match (args.max_batch_size, of("max_batch_size")) {
+    let size = match (args.computing.max_batch_size, of("max_batch_size")) {
         (Some(size), _) => size,
         (None, Some(text)) => text.parse().with_context(|| {
             format!("the parameter max_batch_size is {text:?}, expected a number of rows")
         })?,
         (None, None) => BATCH_SIZE,
     };
-    let seconds = match (args.max_batch_delay, of("max_batch_time")) {
+    let seconds = match (args.computing.max_batch_delay, of("max_batch_time")) {
         (Some(seconds), _) => seconds,
         (None, Some(text)) => text.parse().with_context(|| {
             format!("the parameter max_batch_time is {text:?}, expected seconds")
@@ -198,21 +208,21 @@ fn seconds(flag: &str, given: f64) -> Result<Duration> {
 /// Where spans go.
 fn collector(args: &Args) -> Result<Option<Collector>> {
     let of = |value: &Option<String>| set(value.clone());
-    let names = [&args.deployment_id, &args.unit_id];
+    let names = [&args.pod.deployment_id, &args.pod.unit_id];
     let service = names.into_iter().find_map(of);
     let service = service.unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned());
     Collector::check(
-        of(&args.otlp_traces_endpoint),
-        of(&args.otlp_endpoint),
+        of(&args.watching.otlp_traces_endpoint),
+        of(&args.watching.otlp_endpoint),
         &service,
     )
 }
 
 /// Where events go.
 fn sink(args: &Args, port: u16) -> Result<Option<Sink>> {
-    let Some(url) = set(args.event_sink.clone()) else {
+    let Some(url) = set(args.watching.event_sink.clone()) else {
         ensure!(
-            args.log_payloads == Payloads::None,
+            args.watching.log_payloads == Payloads::None,
             "--log-payloads needs --event-sink, the URL that they go to"
         );
         return Ok(None);
@@ -235,11 +245,11 @@ fn sink(args: &Args, port: u16) -> Result<Option<Sink>> {
     let namespace = fs::read_to_string("/var/run/secrets/kubernetes.io/serviceaccount/namespace");
     Ok(Some(Sink {
         url: parsed,
-        payloads: args.log_payloads,
+        payloads: args.watching.log_payloads,
         place: Place {
-            deployment: known(&args.deployment_id),
-            predictor: known(&args.predictor_id),
-            node: known(&args.unit_id),
+            deployment: known(&args.pod.deployment_id),
+            predictor: known(&args.pod.predictor_id),
+            node: known(&args.pod.unit_id),
             namespace: namespace.unwrap_or_default().trim().to_owned(),
             address: format!("http://{pod}:{port}/"),
         },
@@ -281,7 +291,7 @@ fn labels(args: &Args) -> Result<Vec<(&'static str, String)>> {
         let value = set(value.clone());
         value.unwrap_or_else(|| UNKNOWN.to_owned())
     };
-    let version = match set(args.predictor_labels.clone()) {
+    let version = match set(args.pod.predictor_labels.clone()) {
         Some(text) => {
             let labels: Value = serde_json::from_str(&text)?;
             labels
@@ -291,18 +301,18 @@ fn labels(args: &Args) -> Result<Vec<(&'static str, String)>> {
         }
         None => None,
     };
-    let image = known(&args.unit_image);
+    let image = known(&args.pod.unit_image);
     let (image, image_version) = split_image(&image);
-    let deployment = known(&args.deployment_id);
+    let deployment = known(&args.pod.deployment_id);
     Ok(vec![
         ("deployment_name", deployment.clone()),
         ("seldon_deployment_name", deployment),
-        ("model_name", known(&args.unit_id)),
+        ("model_name", known(&args.pod.unit_id)),
         ("model_image", image.to_owned()),
         ("image_name", image.to_owned()),
         ("model_version", image_version.to_owned()),
         ("image_version", image_version.to_owned()),
-        ("predictor_name", known(&args.predictor_id)),
+        ("predictor_name", known(&args.pod.predictor_id)),
         ("predictor_version", known(&version)),
     ])
 }

@@ -16,17 +16,27 @@ use crate::{FitError, Linear, Scale, moments};
 /// others.
 const LEAST_PENALTY: f64 = 1e-10;
 
-/// Fits numbers to features `[rows, features]`.
+/// Fits numbers to features `[rows, features]`. The penalty draws the weights towards 0,
+/// or towards those of `prior`, whose scale the target then keeps; nothing draws the bias.
 ///
 /// # Errors
 ///
 /// When `target` does not vary, or no feature does and `l2` is 0.
-pub fn fit(features: &Array2<f64>, target: &[f64], l2: f64) -> Result<Linear, FitError> {
-    let scale = target_scale(target)?;
-    let scaled: Array1<f64> = target
+pub fn fit(
+    features: &Array2<f64>,
+    target: &[f64],
+    l2: f64,
+    prior: Option<&Linear>,
+) -> Result<Linear, FitError> {
+    let kept = prior.and_then(|prior| prior.scale);
+    let scale = kept.map_or_else(|| target_scale(target), Ok)?;
+    let mut scaled: Array1<f64> = target
         .iter()
         .map(|y| (y - f64::from(scale.mean)) / f64::from(scale.deviation))
         .collect();
+    if let Some(prior) = prior {
+        scaled -= &prior.scores(features).column(0);
+    }
     let target_mean = scaled.mean().unwrap_or_default();
     let means = features.mean_axis(Axis(0)).ok_or(FitError::Singular)?;
     let centred = features - &means;
@@ -44,6 +54,10 @@ pub fn fit(features: &Array2<f64>, target: &[f64], l2: f64) -> Result<Linear, Fi
         return Err(FitError::Singular);
     }
     let bias = Array1::from_elem(1, target_mean) - means.dot(&weights);
+    let (weights, bias) = match prior {
+        Some(prior) => (&prior.weights + &weights, &prior.bias + &bias),
+        None => (weights, bias),
+    };
     Ok(Linear {
         weights,
         bias,
@@ -77,7 +91,7 @@ mod tests {
     #[test]
     fn a_line_is_found() {
         let features = array![[0.0], [1.0], [2.0], [3.0]];
-        let model = fit(&features, &[1.0, 3.0, 5.0, 7.0], 1e-9).unwrap();
+        let model = fit(&features, &[1.0, 3.0, 5.0, 7.0], 1e-9, None).unwrap();
         let outputs = model.outputs(&array![[10.0]]);
         assert!((outputs[[0, 0]] - 21.0).abs() < 1e-4, "{outputs}");
     }
@@ -85,7 +99,7 @@ mod tests {
     #[test]
     fn collinear_columns_share_the_weight() {
         let features = array![[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]];
-        let model = fit(&features, &[0.0, 1.0, 2.0], 0.0).unwrap();
+        let model = fit(&features, &[0.0, 1.0, 2.0], 0.0, None).unwrap();
         let outputs = model.outputs(&array![[4.0, 4.0]]);
         assert!((outputs[[0, 0]] - 4.0).abs() < 1e-4, "{outputs}");
     }
@@ -94,13 +108,26 @@ mod tests {
     fn what_does_not_vary_is_refused() {
         let features = array![[1.0], [2.0]];
         assert!(matches!(
-            fit(&features, &[1.0; 2], 1.0),
+            fit(&features, &[1.0; 2], 1.0, None),
             Err(FitError::ConstantTarget)
         ));
         assert!(matches!(
-            fit(&array![[1.0], [1.0]], &[1.0, 2.0], 0.0),
+            fit(&array![[1.0], [1.0]], &[1.0, 2.0], 0.0, None),
             Err(FitError::Singular)
         ));
-        assert!(fit(&array![[1.0], [1.0]], &[1.0, 2.0], 1.0).is_ok());
+        assert!(fit(&array![[1.0], [1.0]], &[1.0, 2.0], 1.0, None).is_ok());
+    }
+
+    #[test]
+    fn a_prior_holds_what_the_rows_do_not_tell() {
+        let all = array![[0.0, 0.0], [1.0, 3.0], [2.0, 1.0], [3.0, 2.0]];
+        let last = fit(&all, &[0.0, 7.0, 4.0, 7.0], 1e-9, None).unwrap();
+        // The second feature does not vary here; the first has another slope.
+        let new = array![[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]];
+        let model = fit(&new, &[2.0, 5.0, 8.0], 1e-9, Some(&last)).unwrap();
+        let outputs = model.outputs(&array![[2.0, 1.0], [2.0, 2.0]]);
+        assert!((outputs[[0, 0]] - 8.0).abs() < 1e-4, "{outputs}");
+        assert!((outputs[[1, 0]] - 10.0).abs() < 1e-4, "{outputs}");
+        assert_eq!(model.scale, last.scale);
     }
 }

@@ -4,9 +4,8 @@ use anyhow::Result;
 use model::{BackboneOrigin, BaseModel, Inventory};
 use registry::Condition;
 
-use crate::data::Texts;
 use crate::experiment::Experiment;
-use crate::job::{self, Job};
+use crate::job::Job;
 use crate::progress::step;
 use crate::publication::Published;
 use crate::{TrainingOptions, embedded, previous, table};
@@ -14,7 +13,7 @@ use crate::{TrainingOptions, embedded, previous, table};
 /// What is learned from.
 pub(crate) enum Subject {
     /// A table.
-    Table(Box<Experiment>, Texts),
+    Table(Box<table::Subject>),
     /// Pictures or texts, on a backbone.
     Embedded(Box<embedded::Subject>),
 }
@@ -31,14 +30,14 @@ impl Subject {
             let subject = embedded::Subject::read(options, experiment, &backbone)?;
             return Ok(Self::Embedded(Box::new(subject)));
         }
-        let texts = table::read(options, &experiment)?;
-        Ok(Self::Table(Box::new(experiment), texts))
+        let subject = table::Subject::read(options, experiment)?;
+        Ok(Self::Table(Box::new(subject)))
     }
 
     /// The version's name.
     pub(crate) fn version(&self, options: &TrainingOptions) -> String {
         match self {
-            Self::Table(experiment, texts) => job::version(options, &texts.inventory(), experiment),
+            Self::Table(subject) => subject.version(options),
             Self::Embedded(subject) => subject.version(options),
         }
     }
@@ -46,7 +45,7 @@ impl Subject {
     /// The digest of each data file, by path below the data folder.
     pub(crate) fn data(&self) -> Inventory {
         match self {
-            Self::Table(_, texts) => texts.inventory(),
+            Self::Table(subject) => subject.texts.inventory(),
             Self::Embedded(subject) => subject.data().clone(),
         }
     }
@@ -70,7 +69,7 @@ impl Subject {
     /// The model that is continued, where one is.
     pub(crate) fn base(&self) -> Option<BaseModel> {
         match self {
-            Self::Table(..) => None,
+            Self::Table(subject) => subject.base(),
             Self::Embedded(subject) => subject.base(),
         }
     }
@@ -78,7 +77,7 @@ impl Subject {
     /// The settings, as they were given.
     pub(crate) fn experiment(&self) -> &Experiment {
         match self {
-            Self::Table(experiment, _) => experiment,
+            Self::Table(subject) => &subject.experiment,
             Self::Embedded(subject) => subject.experiment(),
         }
     }
@@ -92,7 +91,7 @@ impl Subject {
         let former = previous::read(options)?;
         let former = former.as_ref();
         match self {
-            Self::Table(experiment, texts) => table::train(*experiment, &texts, job, former),
+            Self::Table(subject) => table::train(*subject, job, former),
             Self::Embedded(subject) => embedded::train(*subject, options, job, former),
         }
     }

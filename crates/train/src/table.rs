@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Error, Result};
-use model::{DATA_FILE, REFERENCE_FILE};
+use model::{BaseModel, DATA_FILE, REFERENCE_FILE};
 
 use crate::data::{self, Dataset, Split, Target, Texts};
-use crate::experiment::Experiment;
+use crate::delta::{Delta, continue_table};
+use crate::experiment::{Experiment, Mode};
 use crate::inspection::Inspection;
-use crate::job::Job;
+use crate::job::{self, Job};
 use crate::local::{self, Fitted};
 use crate::metrics::Metrics;
 use crate::previous::Former;
@@ -18,21 +19,63 @@ use crate::report::Report;
 use crate::run::counted;
 use crate::{TrainingOptions, evaluation, graph, reference};
 
-/// Reads the table.
-pub(crate) fn read(options: &TrainingOptions, experiment: &Experiment) -> Result<Texts> {
-    let texts = data::read(&options.data_folder(), &options.input, experiment.delimiter)?;
-    tell_data(&texts);
-    Ok(texts)
+/// A table that is learned from.
+pub(crate) struct Subject {
+    /// The settings, as they were given.
+    pub(crate) experiment: Experiment,
+    /// All rows.
+    pub(crate) texts: Texts,
+    delta: Option<Delta>,
+}
+
+impl Subject {
+    /// Reads the table.
+    pub(crate) fn read(options: &TrainingOptions, experiment: Experiment) -> Result<Self> {
+        let texts = data::read(&options.data_folder(), &options.input, experiment.delimiter)?;
+        tell_data(&texts);
+        let delta = match experiment.mode {
+            Mode::All => None,
+            Mode::Delta => Delta::find(options, &texts.inventory())?,
+        };
+        Ok(Self {
+            experiment,
+            texts,
+            delta,
+        })
+    }
+
+    /// The model that is continued.
+    pub(crate) fn base(&self) -> Option<BaseModel> {
+        self.delta.as_ref().map(Delta::base)
+    }
+
+    /// The version's name.
+    pub(crate) fn version(&self, options: &TrainingOptions) -> String {
+        let inventory = self.texts.inventory();
+        match self.base() {
+            None => job::version(options, &inventory, &self.experiment),
+            Some(base) => job::version(options, &inventory, &(&self.experiment, base)),
+        }
+    }
 }
 
 /// Fits a model to the table and measures it.
 pub(crate) fn train<'a>(
-    mut experiment: Experiment,
-    texts: &Texts,
+    subject: Subject,
     job: &'a Job,
     former: Option<&Former>,
 ) -> Result<Published<'a>> {
-    let data = data::prepare(texts, &experiment)?;
+    let base = subject.base();
+    let Subject {
+        mut experiment,
+        texts,
+        delta,
+    } = subject;
+    let texts = &texts;
+    let mut data = data::prepare(texts, &experiment)?;
+    if let Some(delta) = &delta {
+        continue_table(&mut data, texts, delta, &experiment)?;
+    }
     experiment
         .check_promotion(Some(data.task()))
         .map_err(Error::msg)?;
@@ -80,8 +123,10 @@ pub(crate) fn train<'a>(
         former,
     };
     let reference = reference::of_rows(&data.table, &data.columns, &split.training)?;
+    let mut manifest = publication::manifest(&report)?;
+    manifest.provenance.base = base;
     Ok(Published {
-        manifest: publication::manifest(&report)?,
+        manifest,
         page: report.page().context("cannot draw the report")?,
         graph,
         learned: learned(&fitted, &split),

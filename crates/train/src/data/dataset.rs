@@ -1,11 +1,13 @@
 //! The table as numbers, encoded as serving will encode it.
 
+use fit::select;
 use model::{CellError, ColumnKind, Table, Task};
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 
 use super::columns::{self, LeftOut, Placed};
 use super::{DataError, Target, Texts, target};
 use crate::experiment::Experiment;
+use crate::local::Continued;
 
 /// A table ready to be learned from.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub(crate) struct Dataset {
     pub(crate) without_target: usize,
     /// What a person should look at.
     pub(crate) warnings: Vec<String>,
+    /// The model that is continued with these rows.
+    pub(crate) continued: Option<Continued>,
 }
 
 impl Dataset {
@@ -34,6 +38,16 @@ impl Dataset {
         match self.target {
             Target::Classes { .. } => Task::Classification,
             Target::Numbers(_) => Task::Regression,
+        }
+    }
+
+    /// Leaves the rows at `rows`.
+    pub(crate) fn keep(&mut self, rows: &[usize]) {
+        self.columns = self.columns.select(Axis(0), rows);
+        self.rows = select(&self.rows, rows);
+        match &mut self.target {
+            Target::Classes { codes, .. } => *codes = select(codes, rows),
+            Target::Numbers(numbers) => *numbers = select(numbers, rows),
         }
     }
 }
@@ -78,6 +92,7 @@ pub(crate) fn prepare(texts: &Texts, experiment: &Experiment) -> Result<Dataset,
         without_target: texts.rows.len() - rows.len(),
         rows,
         warnings,
+        continued: None,
     })
 }
 

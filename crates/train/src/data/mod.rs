@@ -19,4 +19,4 @@ pub use error::DataError;
 pub(crate) use files::{all as all_files, hidden, instead};
 pub(crate) use read::{Row, Texts, read};
 pub(crate) use split::{Split, counts, split};
-pub(crate) use target::{Target, classes_of};
+pub(crate) use target::{Target, classes_of, know};

@@ -25,6 +25,40 @@ pub(crate) enum Target {
     Numbers(Vec<f64>),
 }
 
+impl Target {
+    /// The classes, sorted; none of numbers.
+    pub(crate) fn labels(&self) -> &[String] {
+        match self {
+            Self::Classes { labels, .. } => labels,
+            Self::Numbers(_) => &[],
+        }
+    }
+
+    /// Adds classes, of which there need be no row.
+    pub(crate) fn know(&mut self, before: &[String]) {
+        if let Self::Classes { labels, codes } = self {
+            know(labels, codes.iter_mut(), before);
+        }
+    }
+}
+
+/// Adds the classes `before` to sorted `labels`, so that these stay sorted; `codes` are
+/// positions in them.
+pub(crate) fn know<'a>(
+    labels: &mut Vec<String>,
+    codes: impl Iterator<Item = &'a mut usize>,
+    before: &[String],
+) {
+    let all: BTreeSet<&String> = labels.iter().chain(before).collect();
+    let all: Vec<String> = all.into_iter().cloned().collect();
+    for code in codes {
+        let label = labels.get(*code);
+        let known = label.and_then(|label| all.binary_search(label).ok());
+        *code = known.unwrap_or_default();
+    }
+    *labels = all;
+}
+
 /// The rows of each class.
 pub(crate) fn classes_of(codes: &[usize], classes: usize) -> Vec<Vec<usize>> {
     let mut rows = vec![Vec::new(); classes];

@@ -52,7 +52,8 @@ pub(crate) fn narrow(
         ));
         return Ok(false);
     }
-    let kept = sample(examples, &old, experiment);
+    let code = |index: usize| examples.items.get(index).map(|item| item.code);
+    let kept = sample(&old, code, experiment);
     let noun = examples.kind.noun();
     step(format_args!(
         "learning from {}, and again from {} of {} old ones",
@@ -69,12 +70,17 @@ pub(crate) fn narrow(
     Ok(true)
 }
 
-/// The given share of the old examples of each class, rounded up.
-fn sample(examples: &Examples, old: &[usize], experiment: &Experiment) -> Vec<usize> {
+/// The share `keep` of the old examples of each class, rounded up; `code` is the class
+/// of one.
+pub(super) fn sample(
+    old: &[usize],
+    code: impl Fn(usize) -> Option<usize>,
+    experiment: &Experiment,
+) -> Vec<usize> {
     let mut classes: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for index in old {
-        if let Some(item) = examples.items.get(*index) {
-            classes.entry(item.code).or_default().push(*index);
+        if let Some(code) = code(*index) {
+            classes.entry(code).or_default().push(*index);
         }
     }
     let mut random = Xoshiro256PlusPlus::seed_from_u64(experiment.seed);
@@ -98,7 +104,8 @@ pub(crate) struct Prior {
 }
 
 impl Delta {
-    fn is_new(&self, file: &str) -> bool {
+    /// Whether the file at this path below the data folder is new, or has changed.
+    pub(crate) fn is_new(&self, file: &str) -> bool {
         self.new.contains(file)
     }
 

@@ -4,11 +4,13 @@
 //!    pipeline as Pachyderm tells it.
 //! 2. What is new since the data commit of that model is found: as Pachyderm tells
 //!    it, or else by the digests that the model's package lists.
-//! 3. [`continued`] leaves the new examples and a share of the old ones.
+//! 3. [`continued`] leaves the new examples and a share of the old ones, [`table`] the
+//!    rows of a table.
 
 mod continued;
 mod last;
 mod pachd;
+mod table;
 
 use std::collections::BTreeSet;
 
@@ -19,6 +21,7 @@ use pachyderm::Difference;
 pub(crate) use self::continued::{Prior, narrow};
 use self::last::Last;
 use self::pachd::Worker;
+pub(crate) use self::table::continue_table;
 use crate::TrainingOptions;
 use crate::progress::{step, warn};
 use crate::run::counted;

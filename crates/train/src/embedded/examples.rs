@@ -10,6 +10,7 @@ use model::{Digest, Inventory, Preprocessing};
 
 use super::{kernel, pictures, texts};
 use crate::TrainingOptions;
+use crate::data::know;
 use crate::experiment::{Experiment, HeadKind, Labels, Mode};
 use crate::run::counted;
 
@@ -117,14 +118,8 @@ impl Examples {
     /// Adds the classes of a model that is continued, of which there need be no
     /// example.
     pub(crate) fn know(&mut self, before: &[String]) {
-        let all: BTreeSet<&String> = self.labels.iter().chain(before).collect();
-        let all: Vec<String> = all.into_iter().cloned().collect();
-        for item in &mut self.items {
-            let label = self.labels.get(item.code);
-            let code = label.and_then(|label| all.binary_search(label).ok());
-            item.code = code.unwrap_or_default();
-        }
-        self.labels = all;
+        let codes = self.items.iter_mut().map(|item| &mut item.code);
+        know(&mut self.labels, codes, before);
         self.known_before = before.iter().cloned().collect();
     }
 

@@ -2,7 +2,7 @@
 
 use model::Task;
 
-use super::{Experiment, HeadKind, Hyperparameters, Mode, Search};
+use super::{Experiment, HeadKind, Hyperparameters, Mode, ModelKind, Search};
 use crate::metrics;
 
 /// Whether a CSV reader can tell fields by it.
@@ -66,8 +66,11 @@ impl Experiment {
         let problem = match &self.search.heads {
             _ if self.mode == Mode::All => return Ok(()),
             _ if self.backbone.is_none() => {
-                "mode is delta, which continues the head on a backbone; a table is learned anew \
-                 from all rows: leave out mode"
+                if self.tries(ModelKind::Linear) {
+                    return Ok(());
+                }
+                "mode is delta, which continues a linear model, and search.models does not list \
+                 it: leave out one of both"
             }
             Some(heads) if heads.iter().any(|head| *head != HeadKind::Linear) => {
                 "mode is delta, which continues a linear head, and search.heads lists others: \
@@ -135,7 +138,7 @@ mod tests {
             "seed: -1",
             "task: clustering",
             "max_broken: 1.5",
-            "mode: delta",
+            "mode: delta\nsearch: {models: [trees]}",
             "mode: delta\nbackbone: b\nsearch: {heads: [mlp]}",
             "mode: some",
             "keep: -0.1",

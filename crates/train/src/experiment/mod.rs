@@ -115,6 +115,15 @@ pub enum HeadKind {
     Kernel,
 }
 
+impl Experiment {
+    /// Whether a model of this kind is tried for a table. Trees cannot be continued, so
+    /// that a model which may be is linear from the first commit on.
+    pub(crate) fn tries(&self, kind: ModelKind) -> bool {
+        let may = self.mode == Mode::All || kind == ModelKind::Linear;
+        may && self.search.models.contains(&kind)
+    }
+}
+
 impl Default for Search {
     fn default() -> Self {
         Self {

@@ -12,6 +12,7 @@
 //! | `probabilities` | `[rows, classes]` | output of a classification |
 //! | `prediction` | `[rows, 1]` | output of a regression |
 
+mod read;
 mod trees;
 
 use fit::{Linear, Scale};
@@ -19,6 +20,7 @@ use model::{Datatype, TensorSignature};
 use ndarray::Array2;
 use onnx::{Attribute, Dim, ElementType, GraphBuilder};
 
+pub(crate) use self::read::linear;
 use crate::local::{Encoder, FARTHEST, Fitted};
 
 /// The graph's input.

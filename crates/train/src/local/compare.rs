@@ -10,7 +10,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use crate::parallel;
 use crate::progress::Progress;
 use fit::trees::{self, Rounds, Targets, Trees};
-use fit::{FitError, Hyperparameters, Linear, ridge, select, softmax};
+use fit::{FitError, Hyperparameters, Linear, Scale, ridge, select, softmax};
 
 /// The parts of the cross-validation.
 const FOLDS: usize = 5;
@@ -34,6 +34,8 @@ pub(super) struct Rows {
     pub(super) raw: Array2<f32>,
     /// What is predicted.
     pub(super) targets: Targets,
+    /// The linear model that is continued.
+    pub(super) prior: Option<Linear>,
 }
 
 /// How both kinds of model did on rows that they had not seen.
@@ -76,6 +78,7 @@ impl Rows {
             scaled: self.scaled.select(Axis(0), rows),
             raw: self.raw.select(Axis(0), rows),
             targets: self.targets.select(rows),
+            prior: self.prior.clone(),
         }
     }
 
@@ -94,12 +97,19 @@ impl Rows {
         let (seen, unseen) = (self.select(&seen), self.select(&part));
         let linear = match &seen.targets {
             Targets::Classes(codes, _, classes) => {
-                softmax::fit(&seen.scaled, codes, *classes, settings, None)?
+                softmax::fit(&seen.scaled, codes, *classes, settings, seen.prior.as_ref())?
                     .0
                     .scores(&unseen.scaled)
             }
             Targets::Numbers(numbers) => {
-                ridge::fit(&seen.scaled, numbers, settings.l2)?.outputs(&unseen.scaled)
+                // These are scaled already.
+                let scale = Some(Scale {
+                    mean: 0.0,
+                    deviation: 1.0,
+                });
+                let prior = seen.prior.map(|prior| Linear { scale, ..prior });
+                ridge::fit(&seen.scaled, numbers, settings.l2, prior.as_ref())?
+                    .outputs(&unseen.scaled)
             }
         };
         let rounds = Rounds::Until(TREES, &unseen.raw, &unseen.targets);

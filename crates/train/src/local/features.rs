@@ -54,7 +54,7 @@ pub(crate) struct Feature {
 }
 
 /// Which part of a column a feature is.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Part {
     /// The scaled number.
     Number,

@@ -4,9 +4,11 @@
 //! model and boosts trees, and [`compare`] says which are published. The graph that is exported does the same steps.
 
 mod compare;
+mod continued;
 mod features;
 
 pub(crate) use compare::{Comparison, Unseen};
+pub(crate) use continued::Continued;
 pub(crate) use features::{Encoder, FARTHEST, Part, sorted};
 use fit::{Convergence, FitError, Linear, Trees, ridge, select, softmax, trees};
 use ndarray::Array2;
@@ -82,26 +84,33 @@ pub(crate) fn refit(
 
 fn base(data: &Dataset, rows: &[usize], experiment: &Experiment) -> Result<Base, FitError> {
     let training = data.columns.select(ndarray::Axis(0), rows);
-    let encoder = Encoder::fit(&data.table, &training);
+    let mut encoder = Encoder::fit(&data.table, &training);
+    if let Some(continued) = &data.continued {
+        continued.scale(&mut encoder, &data.table);
+    }
+    let prior = data.continued.as_ref();
+    let prior = prior.map(|last| last.prior(&encoder, &data.table, data.target.labels()));
     let features = encoder.encode(&training);
     let settings = &experiment.hyperparameters;
     let (linear, convergence) = match &data.target {
         Target::Classes { labels, codes } => {
             let codes = select(codes, rows);
             let (linear, convergence) =
-                softmax::fit(&features, &codes, labels.len(), settings, None)?;
+                softmax::fit(&features, &codes, labels.len(), settings, prior.as_ref())?;
             (linear, Some(convergence))
         }
-        Target::Numbers(numbers) => (
-            ridge::fit(&features, &select(numbers, rows), settings.l2)?,
-            None,
-        ),
+        Target::Numbers(numbers) => {
+            let numbers = select(numbers, rows);
+            let linear = ridge::fit(&features, &numbers, settings.l2, prior.as_ref())?;
+            (linear, None)
+        }
     };
     Ok(Base {
         rows: compare::Rows {
             raw: encoder.raw(&training),
             targets: compare::targets(&data.target, rows, &linear, settings),
             scaled: features,
+            prior,
         },
         encoder,
         linear,
@@ -128,7 +137,7 @@ impl Base {
 type Boosted = (Option<Trees>, Option<Comparison>, Option<Unseen>);
 
 fn boosted(rows: &compare::Rows, experiment: &Experiment) -> Result<Boosted, FitError> {
-    let allowed = |kind| experiment.search.models.contains(&kind);
+    let allowed = |kind| experiment.tries(kind);
     let (settings, seed) = (&experiment.hyperparameters, experiment.seed);
     if !allowed(ModelKind::Trees) || rows.targets.rows() < compare::FEWEST {
         // Nothing is chosen by it, so it need not succeed.

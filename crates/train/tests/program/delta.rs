@@ -141,8 +141,6 @@ fn what_cannot_be_continued_is_refused() {
     let with = [&CONFIG[..], &LAST].concat();
     let untold = first(SETTINGS).refused(&CONFIG);
     assert!(untold.contains("with --last-model"), "{untold}");
-    let table = Pfs::iris().file("experiment.yaml", "mode: delta\n");
-    assert!(table.refused(&with).contains("a table is learned anew"));
     let mlp = first("backbone: /pfs/backbone\nmode: delta\nsearch: {heads: [mlp]}\n");
     assert!(mlp.refused(&with).contains("continues a linear head"));
     let hidden = first("backbone: /pfs/backbone\nsearch: {folds: 3, heads: [mlp]}\n");

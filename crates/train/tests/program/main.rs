@@ -10,6 +10,7 @@
 
 mod common;
 mod delta;
+mod delta_table;
 mod determined;
 mod embedded;
 mod engines;

@@ -1,0 +1,183 @@
+//! `mode: delta` on a table: a second commit continues the linear model of the first.
+
+use std::fmt::Write;
+use std::fs;
+use std::process::Command;
+
+use crate::common::{Noise, Pfs, VERSION, either_csv, predict, texts};
+use model::{Cell, Package};
+
+const WITH: [&str; 4] = [
+    "--config",
+    "/pfs/experiment.yaml",
+    "--last-model",
+    "/pfs/last",
+];
+
+/// Sixty rows: the class is told by the sign of x, and z is noise.
+fn first(settings: &str) -> Pfs {
+    let mut noise = Noise::new(3);
+    let mut csv = "x,z,kind,y\n".to_owned();
+    for row in 0..60 {
+        let (sign, class) = [(-1.0, "p"), (1.0, "q")][row % 2];
+        let x = sign * (1.0 + noise.uniform());
+        writeln!(
+            csv,
+            "{x},{},{},{class}",
+            noise.normal(),
+            ["a", "b"][row % 3 % 2]
+        )
+        .unwrap();
+    }
+    Pfs::new()
+        .file("data/first.csv", csv)
+        .file("experiment.yaml", settings)
+}
+
+/// Twenty rows of a new class, of a new kind.
+fn second(pfs: Pfs) -> Pfs {
+    let mut noise = Noise::new(4);
+    let mut csv = "x,z,kind,y\n".to_owned();
+    for _ in 0..20 {
+        writeln!(csv, "{},{},c,r", 0.2 * noise.normal(), noise.normal()).unwrap();
+    }
+    kept_as_last(pfs).file("data/second.csv", csv)
+}
+
+/// Makes the published model the last one.
+fn kept_as_last(pfs: Pfs) -> Pfs {
+    fs::rename(pfs.out().join("model"), pfs.path().join("last")).unwrap();
+    fs::remove_file(pfs.out().join("model-info.yaml")).unwrap();
+    pfs
+}
+
+fn class(package: &Package, x: f64, kind: &str) -> String {
+    let row = vec![Cell::Number(x), Cell::Number(0.0), Cell::Text(kind)];
+    let scores = predict(package, &[row]).remove(0);
+    let best = (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b]));
+    package.manifest.labels[best.unwrap()].clone()
+}
+
+#[test]
+fn a_new_class_is_learned_and_the_old_ones_are_not_forgotten() {
+    let pfs = first("mode: delta\nkeep: 0.2\n");
+    let (_, said) = pfs.train(&WITH);
+    assert!(said.contains("there is no last model"), "{said}");
+    assert!(!said.contains("tree"), "{said}");
+    let before = pfs.package().manifest;
+
+    let pfs = second(pfs);
+    let (_, said) = pfs.train(&WITH);
+    assert!(
+        said.contains(&format!("1 file new since {VERSION}")),
+        "{said}"
+    );
+    assert!(
+        said.contains("20 new rows, and again from 12 of 60 old ones"),
+        "{said}"
+    );
+    let package = pfs.package();
+    assert_eq!(package.manifest.labels, ["p", "q", "r"]);
+    for (x, kind, expected) in [(-1.5, "a", "p"), (1.5, "b", "q"), (0.0, "c", "r")] {
+        assert_eq!(class(&package, x, kind), expected);
+    }
+    let base = package.manifest.provenance.base.as_ref().unwrap();
+    assert_eq!(
+        (&base.version, base.digest),
+        (&before.version, before.digest)
+    );
+    // The list is of the whole commit: the next delta starts from there.
+    assert_eq!(package.manifest.provenance.data_file_count(), 2);
+}
+
+/// The new rows alone would say that everything is of their class.
+#[test]
+fn without_old_rows_the_model_stays_near_the_last_one() {
+    let pfs = first("mode: delta\nkeep: 0\n");
+    pfs.train(&WITH);
+    let pfs = second(pfs);
+    let (_, said) = pfs.train(&WITH);
+    assert!(said.contains("again from 0 of 60 old ones"), "{said}");
+    let package = pfs.package();
+    assert_eq!(class(&package, -1.5, "a"), "p");
+    assert_eq!(class(&package, 1.5, "b"), "q");
+    assert_eq!(class(&package, 0.0, "c"), "r");
+}
+
+/// The first rows tell what z is worth, the second ones, in which it is always the same,
+/// what x is worth now.
+#[test]
+fn a_regression_keeps_what_the_new_rows_do_not_tell() {
+    let mut noise = Noise::new(5);
+    let mut rows = |slope: f64, z: Option<f64>| {
+        let mut csv = "x,z,y\n".to_owned();
+        for _ in 0..80 {
+            let (x, z) = (noise.normal(), z.unwrap_or_else(|| noise.normal()));
+            writeln!(csv, "{x},{z},{}", slope * x + 5.0 * z).unwrap();
+        }
+        csv
+    };
+    let settings = "mode: delta\nkeep: 0\nhyperparameters: {l2: 0.01}\n";
+    let pfs = Pfs::new()
+        .file("data/first.csv", rows(1.0, None))
+        .file("experiment.yaml", settings);
+    pfs.train(&WITH);
+    let pfs = kept_as_last(pfs).file("data/second.csv", rows(2.0, Some(1.0)));
+    pfs.train(&WITH);
+    let row = |x: f64, z: f64| vec![Cell::Number(x), Cell::Number(z)];
+    let said = predict(&pfs.package(), &[row(1.0, 1.0), row(1.0, -1.0)]);
+    assert!((said[0][0] - 7.0).abs() < 0.1, "{said:?}");
+    assert!((said[1][0] + 3.0).abs() < 0.1, "{said:?}");
+}
+
+#[test]
+fn a_delta_is_made_again_with_the_model_that_it_continues() {
+    let pfs = first("mode: delta\n");
+    pfs.train(&WITH);
+    let pfs = second(pfs);
+    pfs.train(&WITH);
+    let output = Command::new(env!("CARGO_BIN_EXE_train"))
+        .arg("verify")
+        .arg(pfs.out().join("model"))
+        .args(["--pfs".as_ref(), pfs.path().as_os_str()])
+        .args(["--data", "/pfs/data", "--last-model", "/pfs/last"])
+        .env_clear()
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{:?}", texts(&output));
+}
+
+#[test]
+fn what_cannot_be_continued_is_refused() {
+    let trees = Pfs::new()
+        .file("data/first.csv", either_csv())
+        .file("experiment.yaml", "");
+    trees.train(&WITH);
+    let more = either_csv().replace("yes", "no");
+    let trees = kept_as_last(trees)
+        .file("data/second.csv", more)
+        .file("experiment.yaml", "mode: delta\n");
+    let error = trees.refused(&WITH);
+    assert!(
+        error.contains("is not linear, and only a linear one"),
+        "{error}"
+    );
+
+    let other = first("mode: delta\n");
+    other.train(&WITH);
+    let other = second(other).file("experiment.yaml", "mode: delta\ntarget: kind\n");
+    let error = other.refused(&WITH);
+    assert!(
+        error.contains("predicts classes of \"y\", and this one is to predict classes of \"kind\""),
+        "{error}"
+    );
+
+    let unknown = first("mode: delta\n");
+    unknown.train(&WITH);
+    let unknown = kept_as_last(unknown).file("data/second.csv", "x,z,kind,y\n1,2,a,\n");
+    let error = unknown.refused(&WITH);
+    assert!(error.contains("no row with a value of \"y\""), "{error}");
+
+    let none = first("mode: delta\nsearch: {models: [trees]}\n");
+    assert!(none.refused(&WITH).contains("continues a linear model"));
+}

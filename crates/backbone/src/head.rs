@@ -99,11 +99,8 @@ pub type LayerNumbers = (Vec<f32>, Vec<f32>);
 /// When the graph cannot be read, or has no such head.
 pub fn head_of(graph: &[u8]) -> Result<Vec<LayerNumbers>, HeadError> {
     let graph = onnx::decode(graph)?.graph.ok_or(HeadError::NoHead)?;
-    let constant = |what: &str, index: usize| {
-        let name = format!("{PREFIX}{}", constant_name(what, index));
-        let mut constants = graph.initializer.iter();
-        constants.find(|constant| constant.name == name)?.to_f32s()
-    };
+    let constant =
+        |what: &str, index: usize| graph.f32s(&format!("{PREFIX}{}", constant_name(what, index)));
     let layers = (0..).map_while(|index| {
         let weights = constant(WEIGHTS, index)?;
         Some((weights, constant(BIAS, index)?))

@@ -1,6 +1,6 @@
 //! Tensors with elements of the three types that built graphs use.
 
-use crate::proto::TensorProto;
+use crate::proto::{GraphProto, TensorProto};
 
 /// The type of a tensor's elements, by its number in `onnx.proto`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,14 @@ impl ElementType {
         [Self::F32, Self::I32, Self::I64]
             .into_iter()
             .find(|t| *t as i32 == number)
+    }
+}
+
+impl GraphProto {
+    /// The 32-bit floats of the constant with this name, as [`TensorProto::to_f32s`].
+    pub fn f32s(&self, name: &str) -> Option<Vec<f32>> {
+        let mut constants = self.initializer.iter();
+        constants.find(|constant| constant.name == name)?.to_f32s()
     }
 }
 

@@ -45,7 +45,7 @@ impl Subject {
     /// The digest of each data file, by path below the data folder.
     pub(crate) fn data(&self) -> Inventory {
         match self {
-            Self::Table(subject) => subject.texts.inventory(),
+            Self::Table(subject) => subject.files.clone(),
             Self::Embedded(subject) => subject.data().clone(),
         }
     }

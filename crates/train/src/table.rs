@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Error, Result};
-use model::{BaseModel, DATA_FILE, REFERENCE_FILE};
+use model::{BaseModel, DATA_FILE, Inventory, REFERENCE_FILE};
 
 use crate::data::{self, Dataset, Split, Target, Texts};
 use crate::delta::{Delta, continue_table};
-use crate::experiment::{Experiment, Mode};
+use crate::experiment::Experiment;
 use crate::inspection::Inspection;
 use crate::job::{self, Job};
 use crate::local::{self, Fitted};
@@ -23,8 +23,9 @@ use crate::{TrainingOptions, evaluation, graph, reference};
 pub(crate) struct Subject {
     /// The settings, as they were given.
     pub(crate) experiment: Experiment,
-    /// All rows.
-    pub(crate) texts: Texts,
+    texts: Texts,
+    /// The digest of each data file, by path below the data folder.
+    pub(crate) files: Inventory,
     delta: Option<Delta>,
 }
 
@@ -33,13 +34,12 @@ impl Subject {
     pub(crate) fn read(options: &TrainingOptions, experiment: Experiment) -> Result<Self> {
         let texts = data::read(&options.data_folder(), &options.input, experiment.delimiter)?;
         tell_data(&texts);
-        let delta = match experiment.mode {
-            Mode::All => None,
-            Mode::Delta => Delta::find(options, &texts.inventory())?,
-        };
+        let files = texts.inventory();
+        let delta = Delta::find(options, experiment.mode, &files)?;
         Ok(Self {
             experiment,
             texts,
+            files,
             delta,
         })
     }
@@ -51,10 +51,9 @@ impl Subject {
 
     /// The version's name.
     pub(crate) fn version(&self, options: &TrainingOptions) -> String {
-        let inventory = self.texts.inventory();
         match self.base() {
-            None => job::version(options, &inventory, &self.experiment),
-            Some(base) => job::version(options, &inventory, &(&self.experiment, base)),
+            None => job::version(options, &self.files, &self.experiment),
+            Some(base) => job::version(options, &self.files, &(&self.experiment, base)),
         }
     }
 }
@@ -70,6 +69,7 @@ pub(crate) fn train<'a>(
         mut experiment,
         texts,
         delta,
+        ..
     } = subject;
     let texts = &texts;
     let mut data = data::prepare(texts, &experiment)?;

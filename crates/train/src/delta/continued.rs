@@ -39,29 +39,15 @@ pub(crate) fn narrow(
         last.version,
         backbone.description.name
     );
-    let (new, old): (Vec<usize>, Vec<usize>) = (0..examples.items.len()).partition(|index| {
-        examples
-            .items
-            .get(*index)
-            .is_some_and(|item| delta.is_new(item.file()))
-    });
-    if new.is_empty() {
+    let noun = examples.kind.noun();
+    let items = examples.items.iter();
+    let files = items.map(|item| (delta.new.contains(item.file()), item.code));
+    let Some(wanted) = wanted(files, noun, experiment) else {
         step(format_args!(
-            "the new files have no {} with a class: learning from all data",
-            examples.kind.noun()
+            "the new files have no {noun} with a class: learning from all data"
         ));
         return Ok(false);
-    }
-    let code = |index: usize| examples.items.get(index).map(|item| item.code);
-    let kept = sample(&old, code, experiment);
-    let noun = examples.kind.noun();
-    step(format_args!(
-        "learning from {}, and again from {} of {} old ones",
-        counted(new.len(), &format!("new {noun}")),
-        kept.len(),
-        old.len()
-    ));
-    let wanted: BTreeSet<usize> = new.into_iter().chain(kept).collect();
+    };
     let mut index = 0..;
     examples
         .items
@@ -70,27 +56,39 @@ pub(crate) fn narrow(
     Ok(true)
 }
 
-/// The share `keep` of the old examples of each class, rounded up; `code` is the class
-/// of one.
-pub(super) fn sample(
-    old: &[usize],
-    code: impl Fn(usize) -> Option<usize>,
+/// The positions of the new examples and of the share `keep` of the old ones of each
+/// class, rounded up; none where no one is new. Of each example is told whether it is
+/// new, and its class.
+pub(super) fn wanted(
+    examples: impl Iterator<Item = (bool, usize)>,
+    noun: &str,
     experiment: &Experiment,
-) -> Vec<usize> {
+) -> Option<BTreeSet<usize>> {
+    let mut wanted = BTreeSet::new();
     let mut classes: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for index in old {
-        if let Some(code) = code(*index) {
-            classes.entry(code).or_default().push(*index);
+    for (index, (is_new, code)) in examples.enumerate() {
+        if is_new {
+            wanted.insert(index);
+        } else {
+            classes.entry(code).or_default().push(index);
         }
     }
+    let (new, old) = (wanted.len(), classes.values().map(Vec::len).sum::<usize>());
+    if new == 0 {
+        return None;
+    }
     let mut random = Xoshiro256PlusPlus::seed_from_u64(experiment.seed);
-    let mut kept = Vec::new();
     for mut members in classes.into_values() {
         members.shuffle(&mut random);
         let count = (members.len() as f64 * experiment.keep).ceil() as usize;
-        kept.extend(members.into_iter().take(count));
+        wanted.extend(members.into_iter().take(count));
     }
-    kept
+    step(format_args!(
+        "learning from {}, and again from {} of {old} old ones",
+        counted(new, &format!("new {noun}")),
+        wanted.len() - new
+    ));
+    Some(wanted)
 }
 
 /// A head that is continued.
@@ -104,11 +102,6 @@ pub(crate) struct Prior {
 }
 
 impl Delta {
-    /// Whether the file at this path below the data folder is new, or has changed.
-    pub(crate) fn is_new(&self, file: &str) -> bool {
-        self.new.contains(file)
-    }
-
     /// The head of the model that is continued, for these classes; what it does not
     /// know of has weights of 0.
     ///

@@ -23,6 +23,7 @@ use self::last::Last;
 use self::pachd::Worker;
 pub(crate) use self::table::continue_table;
 use crate::TrainingOptions;
+use crate::experiment::Mode;
 use crate::progress::{step, warn};
 use crate::run::counted;
 
@@ -34,13 +35,20 @@ pub(crate) struct Delta {
 }
 
 impl Delta {
-    /// What is to be continued with `data`; none where there is no model yet, or
-    /// nothing is new.
+    /// What is to be continued with `data`; none where the mode is to learn from all, there
+    /// is no model yet, or nothing is new.
     ///
     /// # Errors
     ///
     /// When nothing tells what the last model is, or it is not whole.
-    pub(crate) fn find(options: &TrainingOptions, data: &Inventory) -> Result<Option<Self>> {
+    pub(crate) fn find(
+        options: &TrainingOptions,
+        mode: Mode,
+        data: &Inventory,
+    ) -> Result<Option<Self>> {
+        if mode == Mode::All {
+            return Ok(None);
+        }
         let Some((last, told)) = last(options)? else {
             return Ok(None);
         };

@@ -1,19 +1,15 @@
 //! From all rows of a table to those that a continued model learns from, and the
 //! linear model that it starts with.
 
-use std::collections::BTreeSet;
-
 use anyhow::{Context, Result, bail, ensure};
 use model::{Preprocessing, Task};
 
 use super::Delta;
-use super::continued::sample;
+use super::continued::wanted;
 use crate::data::{Dataset, Target, Texts};
 use crate::experiment::Experiment;
 use crate::graph;
 use crate::local::Continued;
-use crate::progress::step;
-use crate::run::counted;
 
 /// Leaves the rows of new files and a share of the others, of each class; the classes
 /// of the model that is continued stay known.
@@ -28,28 +24,21 @@ pub(crate) fn continue_table(
     experiment: &Experiment,
 ) -> Result<()> {
     let continued = continued(data, delta)?;
-    let (new, old): (Vec<usize>, Vec<usize>) = (0..data.rows.len()).partition(|row| {
-        let row = data.rows.get(*row).and_then(|row| texts.rows.get(*row));
-        let path = row.and_then(|row| texts.path(row));
-        path.is_some_and(|path| delta.is_new(path))
+    let rows = data.rows.iter().enumerate().map(|(index, row)| {
+        let path = texts.rows.get(*row).and_then(|row| texts.path(row));
+        let is_new = path.is_some_and(|path| delta.new.contains(&**path));
+        let code = match &data.target {
+            Target::Classes { codes, .. } => codes.get(index).copied(),
+            Target::Numbers(_) => None,
+        };
+        (is_new, code.unwrap_or_default())
     });
-    ensure!(
-        !new.is_empty(),
-        "the new files have no row with a value of {:?}: add some, or learn anew with mode: all",
-        data.target_name
-    );
-    let code = |row: usize| match &data.target {
-        Target::Classes { codes, .. } => codes.get(row).copied(),
-        Target::Numbers(_) => Some(0),
-    };
-    let kept = sample(&old, code, experiment);
-    step(format_args!(
-        "learning from {}, and again from {} of {} old ones",
-        counted(new.len(), "new row"),
-        kept.len(),
-        old.len()
-    ));
-    let wanted: BTreeSet<usize> = new.into_iter().chain(kept).collect();
+    let wanted = wanted(rows, "row", experiment).with_context(|| {
+        format!(
+            "the new files have no row with a value of {:?}: add some, or learn anew with mode: all",
+            data.target_name
+        )
+    })?;
     data.keep(&Vec::from_iter(wanted));
     data.target.know(&continued.labels);
     data.continued = Some(continued);

@@ -43,7 +43,7 @@ pub(crate) use examples::{Content, Example, Examples, Kind};
 use crate::TrainingOptions;
 use crate::data::Split;
 use crate::delta::{self, Delta, Prior};
-use crate::experiment::{Experiment, Mode};
+use crate::experiment::Experiment;
 use crate::job::{self, Job};
 use crate::metrics::{Metrics, Suspect};
 use crate::previous::Former;
@@ -99,10 +99,7 @@ impl Subject {
         let backbone = open(options, name)?;
         let engines = options.engine.find()?;
         let mut examples = examples::read(options, &experiment, &backbone)?;
-        let mut delta = match experiment.mode {
-            Mode::All => None,
-            Mode::Delta => Delta::find(options, &examples.files)?,
-        };
+        let mut delta = Delta::find(options, experiment.mode, &examples.files)?;
         if let Some(found) = &delta
             && !delta::narrow(&mut examples, found, &experiment, &backbone)?
         {

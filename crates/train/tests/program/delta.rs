@@ -4,11 +4,10 @@ use std::fs;
 use std::process::Command;
 
 use crate::common::pictures::{colours, look, png};
-use crate::common::{Pfs, VERSION, texts};
+use crate::common::{CONFIG, Pfs, VERSION, likeliest, texts};
 use model::Package;
 use pachd_mock::{MockPachd, State, files};
 
-const CONFIG: [&str; 2] = ["--config", "/pfs/experiment.yaml"];
 const SETTINGS: &str = "backbone: /pfs/backbone\nmode: delta\nkeep: 0.2\nsearch: {folds: 3}\n";
 const LAST: [&str; 2] = ["--last-model", "/pfs/last"];
 
@@ -19,9 +18,7 @@ fn first(settings: &str) -> Pfs {
 
 /// Makes the published model the last one, and adds ten green pictures.
 fn then_green(pfs: Pfs) -> Pfs {
-    fs::rename(pfs.out().join("model"), pfs.path().join("last")).unwrap();
-    fs::remove_file(pfs.out().join("model-info.yaml")).unwrap();
-    green(pfs)
+    green(pfs.keep_as_last())
 }
 
 fn green(mut pfs: Pfs) -> Pfs {
@@ -35,8 +32,7 @@ fn green(mut pfs: Pfs) -> Pfs {
 /// The class that the model gives a picture of one colour.
 fn class(package: &Package, colour: [u8; 3]) -> String {
     let (scores, _) = look(package, &png(colour, 0));
-    let best = (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b]));
-    package.manifest.labels[best.unwrap()].clone()
+    likeliest(package, &scores)
 }
 
 #[test]
@@ -99,26 +95,13 @@ fn a_delta_is_made_again_with_the_model_that_it_continues() {
     pfs.train(&[&CONFIG[..], &LAST].concat());
     let pfs = then_green(pfs);
     pfs.train(&[&CONFIG[..], &LAST].concat());
-    let verify = |more: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_train"))
-            .arg("verify")
-            .arg(pfs.out().join("model"))
-            .args(["--pfs".as_ref(), pfs.path().as_os_str()])
-            .args(["--data", "/pfs/data"])
-            .args(more)
-            .env_clear()
-            .output()
-            .unwrap();
-        (output.status.code(), texts(&output))
-    };
-    let (status, said) = verify(&LAST);
-    assert_eq!(status, Some(0), "{said:?}");
-    let (status, said) = verify(&[]);
+    let (status, _, said) = pfs.verify(&LAST);
+    assert_eq!(status, Some(0), "{said}");
+    let (status, _, said) = pfs.verify(&[]);
     assert_eq!(status, Some(1));
     assert!(
-        said.1
-            .contains("name the package of that one with --last-model"),
-        "{said:?}"
+        said.contains("name the package of that one with --last-model"),
+        "{said}"
     );
 }
 
@@ -126,8 +109,7 @@ fn a_delta_is_made_again_with_the_model_that_it_continues() {
 fn where_nothing_is_new_everything_is_learned() {
     let pfs = first(SETTINGS);
     pfs.train(&CONFIG.iter().chain(&LAST).copied().collect::<Vec<_>>());
-    fs::rename(pfs.out().join("model"), pfs.path().join("last")).unwrap();
-    fs::remove_file(pfs.out().join("model-info.yaml")).unwrap();
+    let pfs = pfs.keep_as_last();
     let (_, err) = pfs.train(&[&CONFIG[..], &LAST].concat());
     assert!(
         err.contains(&format!("no file is new since {VERSION}")),

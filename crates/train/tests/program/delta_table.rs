@@ -1,10 +1,8 @@
 //! `mode: delta` on a table: a second commit continues the linear model of the first.
 
 use std::fmt::Write;
-use std::fs;
-use std::process::Command;
 
-use crate::common::{Noise, Pfs, VERSION, either_csv, predict, texts};
+use crate::common::{Noise, Pfs, VERSION, either_csv, likeliest, predict};
 use model::{Cell, Package};
 
 const WITH: [&str; 4] = [
@@ -41,21 +39,13 @@ fn second(pfs: Pfs) -> Pfs {
     for _ in 0..20 {
         writeln!(csv, "{},{},c,r", 0.2 * noise.normal(), noise.normal()).unwrap();
     }
-    kept_as_last(pfs).file("data/second.csv", csv)
-}
-
-/// Makes the published model the last one.
-fn kept_as_last(pfs: Pfs) -> Pfs {
-    fs::rename(pfs.out().join("model"), pfs.path().join("last")).unwrap();
-    fs::remove_file(pfs.out().join("model-info.yaml")).unwrap();
-    pfs
+    pfs.keep_as_last().file("data/second.csv", csv)
 }
 
 fn class(package: &Package, x: f64, kind: &str) -> String {
     let row = vec![Cell::Number(x), Cell::Number(0.0), Cell::Text(kind)];
     let scores = predict(package, &[row]).remove(0);
-    let best = (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b]));
-    package.manifest.labels[best.unwrap()].clone()
+    likeliest(package, &scores)
 }
 
 #[test]
@@ -122,7 +112,9 @@ fn a_regression_keeps_what_the_new_rows_do_not_tell() {
         .file("data/first.csv", rows(1.0, None))
         .file("experiment.yaml", settings);
     pfs.train(&WITH);
-    let pfs = kept_as_last(pfs).file("data/second.csv", rows(2.0, Some(1.0)));
+    let pfs = pfs
+        .keep_as_last()
+        .file("data/second.csv", rows(2.0, Some(1.0)));
     pfs.train(&WITH);
     let row = |x: f64, z: f64| vec![Cell::Number(x), Cell::Number(z)];
     let said = predict(&pfs.package(), &[row(1.0, 1.0), row(1.0, -1.0)]);
@@ -136,15 +128,8 @@ fn a_delta_is_made_again_with_the_model_that_it_continues() {
     pfs.train(&WITH);
     let pfs = second(pfs);
     pfs.train(&WITH);
-    let output = Command::new(env!("CARGO_BIN_EXE_train"))
-        .arg("verify")
-        .arg(pfs.out().join("model"))
-        .args(["--pfs".as_ref(), pfs.path().as_os_str()])
-        .args(["--data", "/pfs/data", "--last-model", "/pfs/last"])
-        .env_clear()
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(0), "{:?}", texts(&output));
+    let (status, _, said) = pfs.verify(&["--last-model", "/pfs/last"]);
+    assert_eq!(status, Some(0), "{said}");
 }
 
 #[test]
@@ -154,7 +139,8 @@ fn what_cannot_be_continued_is_refused() {
         .file("experiment.yaml", "");
     trees.train(&WITH);
     let more = either_csv().replace("yes", "no");
-    let trees = kept_as_last(trees)
+    let trees = trees
+        .keep_as_last()
         .file("data/second.csv", more)
         .file("experiment.yaml", "mode: delta\n");
     let error = trees.refused(&WITH);
@@ -174,7 +160,9 @@ fn what_cannot_be_continued_is_refused() {
 
     let unknown = first("mode: delta\n");
     unknown.train(&WITH);
-    let unknown = kept_as_last(unknown).file("data/second.csv", "x,z,kind,y\n1,2,a,\n");
+    let unknown = unknown
+        .keep_as_last()
+        .file("data/second.csv", "x,z,kind,y\n1,2,a,\n");
     let error = unknown.refused(&WITH);
     assert!(error.contains("no row with a value of \"y\""), "{error}");
 

@@ -6,10 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::common::pictures::{EXPERIMENT, colours, look, png, with_means};
 use crate::common::texts::{sentences, with_words};
-use crate::common::{Pfs, backbones, tree};
+use crate::common::{CONFIG, Pfs, backbones, tree};
 use model::{Input, Package, Preprocessing, Session, Tokenizer};
-
-const CONFIG: [&str; 2] = ["--config", "/pfs/experiment.yaml"];
 
 #[test]
 fn pictures_become_one_graph_from_pixels_to_classes() {

@@ -1,13 +1,10 @@
 //! What embeds: the built-in engine, and ONNX Runtime where its library is there.
 
-use std::process::Command;
-
 use crate::common::pictures::colours;
 use crate::common::texts::{sentences, with_words};
-use crate::common::{Pfs, texts, tree};
+use crate::common::{CONFIG, Pfs, texts, tree};
 use serde_json::Value;
 
-const CONFIG: [&str; 2] = ["--config", "/pfs/experiment.yaml"];
 const BUILT_IN: [&str; 2] = ["--embedding-engine", "built-in"];
 
 /// The library that the tests may use, as an option.
@@ -33,17 +30,6 @@ fn train(pfs: &Pfs, more: &[&str]) -> String {
 
 fn engine(pfs: &Pfs) -> String {
     pfs.package().manifest.provenance.engine.unwrap()
-}
-
-/// Verifies the package; gives the status, the result and the talk.
-fn verify(pfs: &Pfs, args: &[&str]) -> (Option<i32>, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_train"));
-    command.arg("verify").arg(pfs.out().join("model"));
-    command.arg("--pfs").arg(pfs.path());
-    command.args(["--data", "/pfs/data"]).args(args).env_clear();
-    let output = command.output().unwrap();
-    let (out, err) = texts(&output);
-    (output.status.code(), out, err)
 }
 
 #[test]
@@ -105,11 +91,11 @@ fn a_package_is_verified_on_the_engine_that_it_records() {
     train(&one, &BUILT_IN);
     train(&other, &library);
     for (pfs, args) in [(&one, &[][..]), (&one, &library), (&other, &library)] {
-        let (status, out, err) = verify(pfs, args);
+        let (status, out, err) = pfs.verify(args);
         assert_eq!(status, Some(0), "{out}{err}");
         assert!(out.starts_with("inputs      the same"), "{out}");
     }
-    let (status, out, err) = verify(&other, &[]);
+    let (status, out, err) = other.verify(&[]);
     assert_eq!(status, Some(1), "{out}{err}");
     assert!(
         out.starts_with("engine      recorded onnxruntime 1."),

@@ -5,8 +5,9 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::common::pictures::{EXPERIMENT, colours, png};
+use crate::common::python::{self, run};
 use crate::common::texts::{sentences, with_words};
-use crate::common::{Pfs, backbones, either_csv, encode, mixed_csv, regression_csv};
+use crate::common::{CONFIG, Pfs, backbones, either_csv, encode, mixed_csv, regression_csv};
 use backbone::Backbone;
 use model::{
     Cell, Copies, ImageInput, Input, OnnxRuntime, Package, Preprocessing, Session, Tensor,
@@ -18,27 +19,10 @@ use serde_json::{Value, json};
 const PACKAGES: [&str; 2] = ["onnx==1.23.2", "onnxruntime==1.31.1"];
 
 /// A Python with the two packages, made once below the target folder.
-fn python() -> &'static Path {
+fn installed() -> &'static Path {
     // The tests that want it begin at the same time.
     static MADE: OnceLock<PathBuf> = OnceLock::new();
-    MADE.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("onnxruntime");
-        let python = folder.join("bin/python");
-        let ready = folder.join("ready");
-        if !ready.exists() {
-            run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-            run(Command::new(&python)
-                .args(["-m", "pip", "install", "--quiet"])
-                .args(PACKAGES));
-            std::fs::write(ready, "").unwrap();
-        }
-        python
-    })
-}
-
-fn run(command: &mut Command) {
-    let status = command.status().unwrap();
-    assert!(status.success(), "{command:?}: {status}");
+    MADE.get_or_init(|| python::with("onnxruntime", &PACKAGES))
 }
 
 /// Runs a graph on both engines of serve, and compares all outputs.
@@ -125,7 +109,7 @@ fn compare(python: &Path, pfs: &Pfs, inputs: Vec<Input>) {
 #[test]
 #[ignore = "needs python3 with venv and pip, and a package index"]
 fn the_graphs_are_valid_and_give_the_same() {
-    let python = python();
+    let python = installed();
     let n = Cell::Number;
     let t = Cell::Text;
     let iris = vec![
@@ -162,8 +146,7 @@ fn the_graphs_are_valid_and_give_the_same() {
 #[test]
 #[ignore = "needs python3 with venv and pip, and a package index"]
 fn the_joined_graphs_are_valid_and_give_the_same() {
-    const CONFIG: [&str; 2] = ["--config", "/pfs/experiment.yaml"];
-    let python = python();
+    let python = installed();
     let pfs = colours(|class, number| format!("{class}/{number}.png"));
     pfs.train(&CONFIG);
     compare(python, &pfs, sample_of(&pfs.package()));
@@ -184,7 +167,7 @@ fn the_joined_graphs_are_valid_and_give_the_same() {
 #[test]
 #[ignore = "needs python3 with venv and pip, and a package index"]
 fn the_backbones_give_the_same_on_both_engines() {
-    let python = python();
+    let python = installed();
     for name in ["efficientnet-lite0", "all-minilm-l6-v2"] {
         let backbone = Backbone::open(&backbones(name).join(name)).unwrap();
         let description = &backbone.description;

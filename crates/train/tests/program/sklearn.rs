@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Instant;
 use std::{env, fs};
 
+use crate::common::python::{self, run};
 use crate::common::{Pfs, predict, table};
 use model::{Cell, Package};
 use serde_json::Value;
@@ -12,23 +13,10 @@ use serde_json::Value;
 /// How far a model may be behind the better of the two.
 const BEHIND: f64 = 0.01;
 
-fn run(command: &mut Command) {
-    let status = command.status().unwrap();
-    assert!(status.success(), "{command:?}: {status}");
-}
-
 /// The tables, written by scikit-learn in a Python of its own.
 fn tables() -> std::path::PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sklearn");
-    let python = folder.join("venv/bin/python");
-    if !folder.join("ready").exists() {
-        run(Command::new("python3")
-            .args(["-m", "venv"])
-            .arg(folder.join("venv")));
-        let package = "scikit-learn==1.7.2";
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", package]));
-        fs::write(folder.join("ready"), "").unwrap();
-    }
+    let python = python::with("sklearn/venv", &["scikit-learn==1.7.2"]);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bundled_tables.py");
     run(Command::new(&python).arg(script).arg(&folder));
     folder

@@ -7,23 +7,8 @@ use crate::common::pictures::{colours, png};
 use crate::common::{Pfs, VERSION, mixed_csv, texts};
 use serde_json::{Value, json};
 
-/// Verifies the package of `pfs`; gives the status, the result and the talk.
-fn verify(pfs: &Pfs, args: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_train"))
-        .arg("verify")
-        .arg(pfs.out().join("model"))
-        .args(["--pfs".as_ref(), pfs.path().as_os_str()])
-        .args(["--data", "/pfs/data"])
-        .args(args)
-        .env_clear()
-        .output()
-        .unwrap();
-    let (out, err) = texts(&output);
-    (output.status.code(), out, err)
-}
-
 fn as_json(pfs: &Pfs, args: &[&str]) -> Value {
-    let (_, out, err) = verify(pfs, &[args, &["--json"]].concat());
+    let (_, out, err) = pfs.verify(&[args, &["--json"]].concat());
     serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {out}{err}"))
 }
 
@@ -40,7 +25,7 @@ const FILES: [&str; 6] = [
 fn iris_is_made_again() {
     let pfs = Pfs::iris();
     pfs.train(&[]);
-    let (status, out, err) = verify(&pfs, &[]);
+    let (status, out, err) = pfs.verify(&[]);
     assert_eq!(status, Some(0), "{out}{err}");
     let equal = FILES.map(|file| format!("equal       {file}\n")).concat();
     let same = "inputs      the same: 1 data file, settings and program\n";
@@ -62,7 +47,7 @@ fn the_file_with_a_changed_row_is_named() {
     pfs.train(&[]);
     let rows = fs::read_to_string(pfs.path().join("data/a.csv")).unwrap();
     let pfs = pfs.file("data/a.csv", rows.replacen("4.9,3.0,", "6.9,3.0,", 1));
-    let (status, out, err) = verify(&pfs, &[]);
+    let (status, out, err) = pfs.verify(&[]);
     assert_eq!(status, Some(1), "{out}{err}");
     assert!(out.starts_with("changed     a.csv\n"), "{out}");
     assert!(!out.contains("b.csv"), "{out}");
@@ -77,7 +62,7 @@ fn another_seed_is_told_and_gives_another_model() {
     let pfs = Pfs::with_csv(mixed_csv());
     pfs.train(&[]);
     let pfs = pfs.file("e.yaml", "seed: 1\n");
-    let (status, out, err) = verify(&pfs, &["--config", "/pfs/e.yaml"]);
+    let (status, out, err) = pfs.verify(&["--config", "/pfs/e.yaml"]);
     assert_eq!(status, Some(1), "{out}{err}");
     assert!(out.starts_with("seed        recorded 0, here 1\n"), "{out}");
     assert!(out.contains("equal       data.sha256\n"), "{out}");
@@ -95,7 +80,7 @@ fn pictures_are_made_again_and_every_input_is_told() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{:?}", texts(&output));
-    let (status, out, err) = verify(&pfs, &["--revision", "5e2d"]);
+    let (status, out, err) = pfs.verify(&["--revision", "5e2d"]);
     assert_eq!(status, Some(0), "{out}{err}");
     assert!(
         out.starts_with(&format!(
@@ -122,17 +107,17 @@ fn pictures_are_made_again_and_every_input_is_told() {
 #[test]
 fn what_cannot_be_made_again_is_refused() {
     let pfs = Pfs::iris();
-    let (status, _, err) = verify(&pfs, &[]);
+    let (status, _, err) = pfs.verify(&[]);
     assert_eq!(status, Some(1));
     assert!(err.contains("there is no model package"), "{err}");
     pfs.train(&[]);
     fs::remove_file(pfs.path().join("data/a.csv")).unwrap();
-    let (status, out, err) = verify(&pfs, &[]);
+    let (status, out, err) = pfs.verify(&[]);
     assert_eq!((status, out.as_str()), (Some(1), ""));
     assert!(err.contains("cannot read what it was made of"), "{err}");
     let graph = pfs.out().join("model/model.onnx");
     fs::write(graph, "").unwrap();
-    let (_, _, err) = verify(&pfs, &[]);
+    let (_, _, err) = pfs.verify(&[]);
     assert!(err.contains("is damaged"), "{err}");
 }
 

@@ -10,6 +10,7 @@
 )]
 
 pub(crate) mod pictures;
+pub(crate) mod python;
 pub(crate) mod texts;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,9 @@ use std::process::{Command, Output};
 
 use model::{Cell, Package, Preprocessing, Session, Table, Tensor};
 use serde_json::Value;
+
+/// Names the settings.
+pub(crate) const CONFIG: [&str; 2] = ["--config", "/pfs/experiment.yaml"];
 
 /// The version that every run in the tests gets.
 pub(crate) const VERSION: &str = "0123456789ab4def0123456789abcdef";
@@ -112,6 +116,28 @@ impl Pfs {
         last.strip_prefix("error: ")
             .unwrap_or_else(|| panic!("no error in {err}"))
             .to_owned()
+    }
+
+    /// Verifies the published package; gives the status, the result and the talk.
+    pub(crate) fn verify(&self, args: &[&str]) -> (Option<i32>, String, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_train"))
+            .arg("verify")
+            .arg(self.out().join("model"))
+            .args(["--pfs".as_ref(), self.path().as_os_str()])
+            .args(["--data", "/pfs/data"])
+            .args(args)
+            .env_clear()
+            .output()
+            .unwrap();
+        let (out, err) = texts(&output);
+        (output.status.code(), out, err)
+    }
+
+    /// Makes the published model the last one, in `/pfs/last`.
+    pub(crate) fn keep_as_last(self) -> Self {
+        fs::rename(self.out().join("model"), self.path().join("last")).unwrap();
+        fs::remove_file(self.out().join("model-info.yaml")).unwrap();
+        self
     }
 
     pub(crate) fn package(&self) -> Package {
@@ -299,4 +325,10 @@ pub(crate) fn backbones(name: &str) -> PathBuf {
         .unwrap();
     assert!(made.success());
     kept.canonicalize().unwrap()
+}
+
+/// The class with the highest of these scores.
+pub(crate) fn likeliest(package: &Package, scores: &[f32]) -> String {
+    let best = (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b]));
+    package.manifest.labels[best.unwrap()].clone()
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use backbone::{Backbone, Embedder};
 use model::{Asked, BUILT_IN, Choice, Copies, Engines, Opening, Session, SessionError, Signature};
 
@@ -86,14 +86,26 @@ pub(crate) fn open(
     Ok(session)
 }
 
-/// Loads `backbone` to embed on all cores, each thing on one of them.
-///
-/// # Errors
-///
-/// When no engine can run it.
-pub(crate) fn embedder(engines: &Engines, backbone: &Backbone) -> Result<Embedder> {
-    let embedder = Embedder::load_on(backbone, |graph, inputs, outputs| {
-        open(engines, Copies::EachThread, graph, (inputs, outputs))
-    });
-    Ok(embedder?)
+/// A backbone that is loaded to embed on all cores, each thing on one of them.
+pub(crate) struct Loaded {
+    /// What other graphs run on.
+    pub(crate) engines: Engines,
+    /// On the fastest of them that runs it.
+    pub(crate) embedder: Embedder,
+}
+
+impl Loaded {
+    /// Loads `backbone`.
+    ///
+    /// # Errors
+    ///
+    /// When the library that was asked for cannot be used, or no engine runs it.
+    pub(crate) fn new(options: &EngineOptions, backbone: &Backbone) -> Result<Self> {
+        let engines = options.find()?;
+        let embedder = Embedder::load_on(backbone, |graph, inputs, outputs| {
+            open(&engines, Copies::EachThread, graph, (inputs, outputs))
+        });
+        let embedder = embedder.context("cannot load the backbone")?;
+        Ok(Self { engines, embedder })
+    }
 }

@@ -26,7 +26,7 @@ pub(crate) fn local(args: &Args) -> Result<String> {
         condition.check(&metrics::names(subject.experiment().task))?;
     }
     let condition = condition.or_else(|| subject.experiment().promote_if.clone());
-    let job = Job::new(options, subject.version(options));
+    let job = Job::new(options, subject.version(options)?);
     let publishing = Publishing::new(args, &job, &folder, former, condition)?;
     let out = match &publishing {
         Publishing::Over(text) => return Ok(text.clone()),

@@ -35,9 +35,13 @@ impl Subject {
     }
 
     /// The version's name.
-    pub(crate) fn version(&self, options: &TrainingOptions) -> String {
+    ///
+    /// # Errors
+    ///
+    /// As [`Subject::engine`].
+    pub(crate) fn version(&self, options: &TrainingOptions) -> Result<String> {
         match self {
-            Self::Table(subject) => subject.version(options),
+            Self::Table(subject) => Ok(subject.version(options)),
             Self::Embedded(subject) => subject.version(options),
         }
     }
@@ -58,11 +62,15 @@ impl Subject {
         }
     }
 
-    /// What runs the backbone, where there is one.
-    pub(crate) fn engine(&self) -> Option<&str> {
+    /// The engine that the backbone is loaded on, where there is one.
+    ///
+    /// # Errors
+    ///
+    /// When no engine runs it.
+    pub(crate) fn engine(&self, options: &TrainingOptions) -> Result<Option<&str>> {
         match self {
-            Self::Table(..) => None,
-            Self::Embedded(subject) => Some(subject.engine()),
+            Self::Table(..) => Ok(None),
+            Self::Embedded(subject) => subject.engine(options).map(Some),
         }
     }
 

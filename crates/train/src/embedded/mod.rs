@@ -25,15 +25,14 @@ mod rows;
 mod texts;
 mod twins;
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 use backbone::Backbone;
 use fit::select;
-use model::{
-    BackboneOrigin, BaseModel, DATA_FILE, Engines, Inventory, REFERENCE_FILE, TOKENIZER_FILE,
-};
+use model::{BackboneOrigin, BaseModel, DATA_FILE, Inventory, REFERENCE_FILE, TOKENIZER_FILE};
 use ndarray::Array2;
 use rows::Rows;
 
@@ -43,6 +42,7 @@ pub(crate) use examples::{Content, Example, Examples, Kind};
 use crate::TrainingOptions;
 use crate::data::Split;
 use crate::delta::{self, Delta, Prior};
+use crate::engine::Loaded;
 use crate::experiment::Experiment;
 use crate::job::{self, Job};
 use crate::metrics::{Metrics, Suspect};
@@ -50,7 +50,7 @@ use crate::previous::Former;
 use crate::progress::{step, warn};
 use crate::publication::Published;
 use crate::run::counted;
-use crate::{engine, reference, report};
+use crate::{reference, report};
 
 /// All that a run on a backbone has come to.
 pub(crate) struct Outcome<'a> {
@@ -84,9 +84,9 @@ pub(crate) struct Outcome<'a> {
 pub(crate) struct Subject {
     experiment: Experiment,
     backbone: Backbone,
-    engines: Engines,
     examples: Examples,
     delta: Option<Delta>,
+    loaded: OnceCell<Loaded>,
 }
 
 impl Subject {
@@ -97,7 +97,6 @@ impl Subject {
         name: &str,
     ) -> Result<Self> {
         let backbone = open(options, name)?;
-        let engines = options.engine.find()?;
         let mut examples = examples::read(options, &experiment, &backbone)?;
         let mut delta = Delta::find(options, experiment.mode, &examples.files)?;
         if let Some(found) = &delta
@@ -108,9 +107,9 @@ impl Subject {
         Ok(Self {
             experiment,
             backbone,
-            engines,
             examples,
             delta,
+            loaded: OnceCell::new(),
         })
     }
 
@@ -129,16 +128,32 @@ impl Subject {
         describe::origin(&self.backbone)
     }
 
-    /// What runs the backbone, as provenance names it.
-    pub(crate) fn engine(&self) -> &str {
-        self.engines.name()
+    /// The engine that the backbone is loaded on, as provenance names it. It is loaded
+    /// when somebody asks: where the tasks of a cluster embed, nobody does.
+    ///
+    /// # Errors
+    ///
+    /// When the library that was asked for cannot be used, or no engine runs the backbone.
+    pub(crate) fn engine(&self, options: &TrainingOptions) -> Result<&str> {
+        if self.loaded.get().is_none() {
+            // Nobody else can have filled it: it is in no other thread.
+            let _ = self
+                .loaded
+                .set(Loaded::new(&options.engine, &self.backbone)?);
+        }
+        let loaded = self.loaded.get().context("the backbone is not loaded")?;
+        Ok(loaded.embedder.engine())
     }
 
     /// The version's name.
-    pub(crate) fn version(&self, options: &TrainingOptions) -> String {
-        let backbone = (self.backbone.digest, self.engine());
+    ///
+    /// # Errors
+    ///
+    /// As [`Subject::engine`].
+    pub(crate) fn version(&self, options: &TrainingOptions) -> Result<String> {
+        let backbone = (self.backbone.digest, self.engine(options)?);
         let settings = (&self.experiment, backbone, self.base());
-        job::version(options, &self.examples.files, &settings)
+        Ok(job::version(options, &self.examples.files, &settings))
     }
 
     /// The model that is continued.
@@ -157,12 +172,14 @@ pub(crate) fn train<'a>(
     let Subject {
         mut experiment,
         backbone,
-        engines,
         mut examples,
         delta,
+        loaded,
     } = subject;
+    let loaded = loaded.into_inner();
+    let Loaded { engines, embedder } =
+        loaded.map_or_else(|| Loaded::new(&options.engine, &backbone), Ok)?;
     let prior = prior(delta.as_ref(), &examples, &backbone)?;
-    let embedder = engine::embedder(&engines, &backbone).context("cannot load the backbone")?;
     let engine = embedder.engine().to_owned();
     let (embeddings, vectors) = embed::embed(embedder, options, &mut examples, &backbone)?;
     examples.check(experiment.max_broken)?;

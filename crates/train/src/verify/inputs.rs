@@ -42,12 +42,12 @@ struct Difference {
 }
 
 impl Inputs {
-    /// Compares the description and the data files of a package with `subject` and
-    /// the program that `here` describes.
+    /// Compares the description and the data files of a package with `subject`, the
+    /// `engine` that is loaded for it, and the program that `here` describes.
     pub(super) fn compare(
         manifest: &Manifest,
         recorded: &Inventory,
-        subject: &Subject,
+        (subject, engine): (&Subject, Option<&str>),
         here: &Job,
     ) -> Result<Self> {
         let files = recorded.differences(&subject.data());
@@ -65,7 +65,7 @@ impl Inputs {
             subject.backbone().as_ref().map(digest),
         );
         let was = from.backbone.as_ref().map(|_| engine_of(from).to_owned());
-        other(ENGINE, was, subject.engine().map(str::to_owned));
+        other(ENGINE, was, engine.map(str::to_owned));
         let base = |base: &model::BaseModel| base.digest.to_string();
         other(
             "base digest",

@@ -46,7 +46,9 @@ pub(crate) fn run(options: &VerifyOptions) -> Result<String> {
     };
     let here = Job::new(&training, manifest.version.clone());
     let subject = Subject::of(&training, experiment).context("cannot read what it was made of")?;
-    let inputs = Inputs::compare(&manifest, &inventory(options, &manifest)?, &subject, &here)?;
+    let inventory = inventory(options, &manifest)?;
+    let found = (&subject, subject.engine(&training)?);
+    let inputs = Inputs::compare(&manifest, &inventory, found, &here)?;
     if !options.json {
         progress::result(&inputs.text());
     }

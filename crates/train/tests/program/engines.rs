@@ -105,6 +105,38 @@ fn a_package_is_verified_on_the_engine_that_it_records() {
     assert!(err.contains("its library with --onnxruntime"), "{err}");
 }
 
+/// Such a backbone is of a version of ONNX that the library does not know.
+#[test]
+#[ignore = "needs onnxruntime: ORT_DYLIB_PATH"]
+fn a_package_records_the_engine_that_has_embedded_and_not_the_one_that_could_not() {
+    let library = library();
+    let library: Vec<&str> = library.iter().map(String::as_str).collect();
+    let unnamed = |of: &Pfs, args: &[&str]| {
+        let mut run = of.command();
+        let run = run.args(CONFIG).args(args).env_remove("PACH_JOB_ID");
+        let (out, err) = texts(&run.output().unwrap());
+        assert!(out.contains("accuracy"), "{out}{err}");
+        (of.package().manifest.version, err)
+    };
+    let future = || {
+        let pfs = pictures();
+        let path = pfs.path().join("backbone/backbone.onnx");
+        let mut graph = onnx::decode(&std::fs::read(&path).unwrap()).unwrap();
+        graph.ir_version = 999;
+        pfs.file("backbone/backbone.onnx", onnx::encode(&graph))
+    };
+    let (there, here) = (future(), future());
+    let (one, said) = unnamed(&there, &library);
+    assert!(said.contains("cannot run the graph"), "{said}");
+    assert_eq!(engine(&there), "built-in");
+    assert_eq!(one, unnamed(&here, &BUILT_IN).0);
+    for args in [&[][..], &library] {
+        let (status, out, err) = there.verify(args);
+        assert_eq!(status, Some(0), "{out}{err}");
+        assert!(out.starts_with("inputs      the same"), "{out}");
+    }
+}
+
 #[test]
 #[ignore = "needs onnxruntime: ORT_DYLIB_PATH"]
 fn the_program_says_what_embeds() {

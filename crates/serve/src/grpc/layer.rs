@@ -1,39 +1,29 @@
 //! What happens around every call.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::HeaderMap;
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::http::{HeaderMap, Request, Response};
 use tokio::time::timeout;
 use tonic::Code;
+use tonic::body::Body;
 
 use super::status;
 use crate::app::App;
+use crate::oip;
 use crate::problem::Problem;
 
-/// Shared by all calls.
-#[derive(Debug, Clone)]
-pub(super) struct Around {
-    pub(super) app: Arc<App>,
-    /// The longest time of a call, where the deployment sets one.
-    pub(super) longest: Option<Duration>,
-}
-
-/// Counts the call, and ends it at its deadline: what is dropped before its turn
-/// comes is not computed.
-pub(super) async fn observe(
-    State(around): State<Around>,
-    request: Request,
-    next: Next,
-) -> Response {
+/// Has `next` answer a call and counts it; ends it at its deadline, or when it takes
+/// longer than `longest`: what is dropped before its turn comes is not computed.
+pub(super) async fn observed(
+    app: &App,
+    longest: Option<Duration>,
+    request: Request<Body>,
+    next: impl AsyncFnOnce(Request<Body>) -> Response<Body>,
+) -> Response<Body> {
     let start = Instant::now();
     let (protocol, method) = labels(request.uri().path());
-    let limit = [deadline(request.headers()), around.longest];
-    let answer = next.run(request);
+    let limit = [deadline(request.headers()), longest];
+    let answer = next(request);
     let response = match limit.into_iter().flatten().min() {
         Some(limit) => {
             let answer = timeout(limit, answer).await;
@@ -42,8 +32,8 @@ pub(super) async fn observe(
         None => answer.await,
     };
     let code = code(&response);
-    let metrics = &around.app.metrics;
-    metrics.answered(protocol, method, code, start.elapsed());
+    app.metrics
+        .answered(protocol, method, code, start.elapsed());
     response
 }
 
@@ -77,15 +67,18 @@ fn name(code: Code) -> &'static str {
     }
 }
 
+/// The full name of the service and the method that a path names.
+pub(super) fn service_and_method(path: &str) -> (&str, &str) {
+    let name = path.strip_prefix('/').unwrap_or(path);
+    name.split_once('/').unwrap_or_default()
+}
+
 /// The labels `protocol` and `method` of a call, `method` in the words of
 /// Seldon's metrics where they have one.
 fn labels(path: &str) -> (&'static str, &'static str) {
-    let (service, call) = path
-        .trim_start_matches('/')
-        .split_once('/')
-        .unwrap_or_default();
+    let (service, call) = service_and_method(path);
     let protocol = match service {
-        "inference.GRPCInferenceService" => "v2-grpc",
+        oip::SERVICE => "v2-grpc",
         _ if service.starts_with("seldon.protos.") => "seldon-grpc",
         _ => "none",
     };

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use axum::middleware::from_fn_with_state;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -15,12 +14,11 @@ use tonic::transport::Server;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use super::layer::{Around, observe};
+use super::front::Front;
 use crate::app::App;
 use crate::door::{Door, Guest};
 use crate::lanes::Lanes;
-use crate::trace::trace;
-use crate::{oip, proto, seldon};
+use crate::{oip, proto};
 
 /// Streams that one connection may have open: more calls wait at the client.
 const STREAMS: u32 = 1024;
@@ -59,11 +57,11 @@ pub(crate) fn listen(
     limits: Limits,
     lanes: &Lanes,
 ) -> Result<JoinHandle<Result<()>>> {
-    let routes = routes(app, limits)?;
+    let front = Front::new(app, limits, routes(app)?);
     let (closed, close) = watch::channel(());
     let serve = |lane: &Handle| {
         let (send, incoming) = mpsc::channel(1);
-        let task = lane.spawn(serve(routes.clone(), incoming, close.clone()));
+        let task = lane.spawn(serve(front.clone(), incoming, close.clone()));
         (send, task)
     };
     let (entries, tasks): (Vec<_>, Vec<_>) = lanes.all().iter().map(serve).unzip();
@@ -86,7 +84,7 @@ pub(crate) fn listen(
 
 /// Answers those who come in at one event loop, until the sender of `close` is gone.
 async fn serve(
-    routes: Routes,
+    front: Front,
     incoming: mpsc::Receiver<Guest>,
     mut close: watch::Receiver<()>,
 ) -> Result<()> {
@@ -103,14 +101,13 @@ async fn serve(
         .http2_max_pending_accept_reset_streams(Some(RESET_STREAMS))
         .http2_keepalive_interval(Some(PING))
         .http2_keepalive_timeout(Some(PONG))
-        .add_routes(routes)
-        .serve_with_incoming_shutdown(incoming, signal)
+        .serve_with_incoming_shutdown(front, incoming, signal)
         .await
         .context("the gRPC port failed")
 }
 
-/// All services of the port.
-fn routes(app: &Arc<App>, limits: Limits) -> Result<Routes> {
+/// The services that are of no protocol of models: health and reflection.
+fn routes(app: &Arc<App>) -> Result<Routes> {
     let (reporter, health) = tonic_health::server::health_reporter();
     tokio::spawn(report(Arc::clone(app), reporter));
     let reflection = || {
@@ -120,21 +117,7 @@ fn routes(app: &Arc<App>, limits: Limits) -> Result<Routes> {
     };
     let v1 = reflection().build_v1().context("reflection")?;
     let v1alpha = reflection().build_v1alpha().context("reflection")?;
-    let services = Routes::new(health)
-        .add_service(v1)
-        .add_service(v1alpha)
-        .add_service(oip::service(app, limits.message));
-    let services = seldon::add_services(services, app, limits.message);
-    let around = Around {
-        app: Arc::clone(app),
-        longest: limits.call,
-    };
-    let mut router = services.into_axum_router();
-    router = router.layer(from_fn_with_state(around, observe));
-    if let Some(tracing) = app.tracing.clone() {
-        router = router.layer(from_fn_with_state(tracing, trace));
-    }
-    Ok(router.into())
+    Ok(Routes::new(health).add_service(v1).add_service(v1alpha))
 }
 
 /// Tells the health service whether new requests should be sent here, which is

@@ -1,6 +1,7 @@
 //! The gRPC port: the services of all protocols on one plaintext listener.
 
 mod codec;
+mod front;
 mod layer;
 mod listener;
 mod status;

@@ -19,7 +19,7 @@ mod told;
 
 pub(crate) use metadata::Signature;
 pub(crate) use routes::{called, infer, problem, router};
-pub(crate) use rpc::{SERVICE, service};
+pub(crate) use rpc::{SERVICE, Service, service};
 
 use crate::models::Unit;
 use crate::predict::{Prediction, Predictor, Step};

@@ -19,11 +19,11 @@ use pb::grpc_inference_service_server::{GrpcInferenceService, GrpcInferenceServi
 /// The service's name.
 pub(crate) const SERVICE: &str = "inference.GRPCInferenceService";
 
+/// What answers its calls.
+pub(crate) type Service = GrpcInferenceServiceServer<Door>;
+
 /// The service, for messages of at most `limit` bytes.
-pub(crate) fn service(
-    app: &Arc<App>,
-    limit: usize,
-) -> GrpcInferenceServiceServer<impl GrpcInferenceService> {
+pub(crate) fn service(app: &Arc<App>, limit: usize) -> Service {
     GrpcInferenceServiceServer::new(Door(Arc::clone(app)))
         .max_decoding_message_size(limit)
         .max_encoding_message_size(limit)
@@ -41,7 +41,8 @@ pub(super) fn read(
     super::reply_to(unit, request, move |reply, _| convert::response(reply, raw))
 }
 
-struct Door(Arc<App>);
+#[derive(Debug)]
+pub(crate) struct Door(Arc<App>);
 
 impl Door {
     async fn infer(

@@ -30,32 +30,47 @@ use crate::proto::seldon::protos::{
 
 type Reply<T = SeldonMessage> = Result<Response<T>, Status>;
 
-/// `routes` with all services of the protocol, for messages of at most `limit`
-/// bytes in both directions.
-pub(crate) fn add_services(routes: Routes, app: &Arc<App>, limit: usize) -> Routes {
-    let door = Door(Arc::clone(app));
-    macro_rules! service {
-        ($server:ident) => {
-            $server::new(door.clone())
-                .max_decoding_message_size(limit)
-                .max_encoding_message_size(limit)
-                .accept_compressed(CompressionEncoding::Gzip)
-                .accept_compressed(CompressionEncoding::Deflate)
-        };
+/// A server of a service, for messages of at most `$limit` bytes in both directions.
+macro_rules! server {
+    ($server:ident, $app:expr, $limit:expr) => {
+        $server::new(Door(Arc::clone($app)))
+            .max_decoding_message_size($limit)
+            .max_encoding_message_size($limit)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Deflate)
+    };
+}
+
+/// The services that an executor and clients call to predict.
+#[derive(Debug, Clone)]
+pub(crate) struct Predicting {
+    pub(crate) model: ModelServer<Door>,
+    pub(crate) seldon: SeldonServer<Door>,
+}
+
+impl Predicting {
+    /// For messages of at most `limit` bytes in both directions.
+    pub(crate) fn new(app: &Arc<App>, limit: usize) -> Self {
+        Self {
+            model: server!(ModelServer, app, limit),
+            seldon: server!(SeldonServer, app, limit),
+        }
     }
+}
+
+/// `routes` with all other services of the protocol.
+pub(crate) fn add_services(routes: Routes, app: &Arc<App>, limit: usize) -> Routes {
     routes
-        .add_service(service!(ModelServer))
-        .add_service(service!(SeldonServer))
-        .add_service(service!(GenericServer))
-        .add_service(service!(RouterServer))
-        .add_service(service!(TransformerServer))
-        .add_service(service!(OutputTransformerServer))
-        .add_service(service!(CombinerServer))
+        .add_service(server!(GenericServer, app, limit))
+        .add_service(server!(RouterServer, app, limit))
+        .add_service(server!(TransformerServer, app, limit))
+        .add_service(server!(OutputTransformerServer, app, limit))
+        .add_service(server!(CombinerServer, app, limit))
 }
 
 /// All services: they differ in the methods that they have.
 #[derive(Debug, Clone)]
-struct Door(Arc<App>);
+pub(crate) struct Door(Arc<App>);
 
 impl Door {
     async fn call(&self, method: Method, messages: Vec<SeldonMessage>) -> Reply {

@@ -1,31 +1,19 @@
 //! The span around a call.
 
-use axum::extract::{Request, State};
-use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::http::{HeaderMap, Request, Response};
 use opentelemetry::trace::{SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
 
 use super::{CURRENT, Tracing, context};
 use crate::seldon::PUID;
 
-/// As [`traced`], of a router.
-pub(crate) async fn trace(
-    State(tracing): State<Tracing>,
-    request: Request,
-    next: Next,
-) -> Response {
-    traced(&tracing, request, async |request| next.run(request).await).await
-}
-
 /// Makes a span of a call to a model, below that of the caller.
-pub(crate) async fn traced(
+pub(crate) async fn traced<A, B>(
     tracing: &Tracing,
-    request: Request,
-    next: impl AsyncFnOnce(Request) -> Response,
-) -> Response {
+    request: Request<A>,
+    next: impl AsyncFnOnce(Request<A>) -> Response<B>,
+) -> Response<B> {
     let Some(call) = Call::of(&request) else {
         return next(request).await;
     };
@@ -72,7 +60,7 @@ struct Call {
 
 impl Call {
     /// `None` for what is no call to a model.
-    fn of(request: &Request) -> Option<Self> {
+    fn of<A>(request: &Request<A>) -> Option<Self> {
         let path = request.uri().path();
         let text = |key: &'static str, value: &str| KeyValue::new(key, value.to_owned());
         if is_grpc(request.headers()) {

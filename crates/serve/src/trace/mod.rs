@@ -22,7 +22,7 @@ use tokio::task_local;
 
 use crate::models::Unit;
 use crate::predict::Run;
-pub(crate) use layer::{trace, traced};
+pub(crate) use layer::traced;
 use outbox::Outbox;
 
 task_local! {

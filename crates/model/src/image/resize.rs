@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::error::Error;
 
-use fast_image_resize::images::{CroppedImage, Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::{DynamicImage, GenericImageView, RgbImage, Rgba};
 
 use super::{ImageError, ImageInput, Resampling};
@@ -24,25 +25,37 @@ pub(super) fn cropped_and_resized(
 
 /// Filters the rows and then the columns, each rounded to 8 bits, as Pillow does:
 /// in one call the library would take the columns first.
-fn resize(
-    rgb: &RgbImage,
-    [left, top, width, height]: [u32; 4],
-    wanted: &ImageInput,
-) -> Result<Vec<u8>, Box<dyn Error>> {
+fn resize(rgb: &RgbImage, kept: [u32; 4], wanted: &ImageInput) -> Result<Vec<u8>, Box<dyn Error>> {
     let filter = match wanted.resampling {
         Resampling::Bilinear => FilterType::Bilinear,
         Resampling::Bicubic => FilterType::CatmullRom,
     };
+    let (width, height) = (wanted.width, wanted.height);
+    let [.., rows] = kept;
+    let narrow = filtered(rgb.as_raw(), rgb.dimensions(), kept, (width, rows), filter)?;
+    let all = [0, 0, width, rows];
+    filtered(&narrow, (width, rows), all, (width, height), filter)
+}
+
+/// The part `[left, top, width, height]` of `pixels`, in the size of `target`. The part is
+/// cut first: the filter must not see what lies outside.
+///
+/// All types are named: `Resizer::resize` compiles the filters for each kind of pixel
+/// that there is, which takes minutes.
+fn filtered(
+    pixels: &[u8],
+    (width, height): (u32, u32),
+    [left, top, columns, rows]: [u32; 4],
+    target: (u32, u32),
+    filter: FilterType,
+) -> Result<Vec<u8>, Box<dyn Error>> {
+    let all = TypedImageRef::<U8x3>::from_buffer(width, height, pixels)?;
+    let part = TypedCroppedImage::new(all, left, top, columns, rows)?;
+    let mut made = vec![0; target.0 as usize * target.1 as usize * 3];
+    let mut image = TypedImage::<U8x3>::from_buffer(target.0, target.1, &mut made)?;
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
-    let mut resizer = Resizer::new();
-    let all = ImageRef::new(rgb.width(), rgb.height(), rgb.as_raw(), PixelType::U8x3)?;
-    // Cut first: the filter must not see what lies outside.
-    let kept = CroppedImage::new(&all, left, top, width, height)?;
-    let mut narrow = Image::new(wanted.width, height, PixelType::U8x3);
-    resizer.resize(&kept, &mut narrow, &options)?;
-    let mut target = Image::new(wanted.width, wanted.height, PixelType::U8x3);
-    resizer.resize(&narrow, &mut target, &options)?;
-    Ok(target.into_vec())
+    Resizer::new().resize_typed(&part, &mut image, &options)?;
+    Ok(made)
 }
 
 /// Left, top, width and height of the part that is kept. Rounded as TensorFlow's

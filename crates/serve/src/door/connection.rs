@@ -8,14 +8,17 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio_io_timeout::TimeoutStream;
 use tonic::transport::server::Connected;
+
+use super::silence::Silence;
 
 /// A connection that counts as long as it is open, and that fails when its client
 /// does not read for too long.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    stream: Pin<Box<TimeoutStream<TcpStream>>>,
+    stream: TcpStream,
+    reading: Option<Silence>,
+    writing: Silence,
     _seat: OwnedSemaphorePermit,
 }
 
@@ -24,10 +27,10 @@ impl Connection {
         // An answer is one write: nothing to wait for. Where the option does not
         // exist, answers are slower and as right.
         let _slower = stream.set_nodelay(true);
-        let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(silence));
         Self {
-            stream: Box::pin(stream),
+            stream,
+            reading: None,
+            writing: Silence::new(silence),
             _seat: seat,
         }
     }
@@ -35,7 +38,7 @@ impl Connection {
     /// Fails also when the client sends nothing for `silence`: for protocols in
     /// which it is asked for a sign of life more often.
     pub(crate) fn expecting(mut self, silence: Duration) -> Self {
-        self.stream.as_mut().set_read_timeout_pinned(Some(silence));
+        self.reading = Some(Silence::new(silence));
         self
     }
 }
@@ -46,7 +49,11 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.stream.as_mut().poll_read(context, buffer)
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        match &mut self.reading {
+            Some(silence) => silence.bounds(context, read),
+            None => read,
+        }
     }
 }
 
@@ -56,15 +63,16 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.stream.as_mut().poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.writing.bounds(context, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.as_mut().poll_flush(context)
+        Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.as_mut().poll_shutdown(context)
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 
     fn poll_write_vectored(
@@ -72,7 +80,8 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.stream.as_mut().poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.writing.bounds(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -2,6 +2,7 @@
 
 mod connection;
 mod http;
+mod silence;
 mod timer;
 
 use std::io;

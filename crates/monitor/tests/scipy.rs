@@ -49,7 +49,14 @@ fn python() -> std::path::PathBuf {
     if !folder.join("ready").exists() {
         run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
         let package = "scipy==1.16.3";
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", package]));
+        run(Command::new(&python).args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-compile",
+            package,
+        ]));
         fs::write(folder.join("ready"), "").unwrap();
     }
     python

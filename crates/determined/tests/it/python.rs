@@ -28,7 +28,14 @@ pub(crate) fn python(name: &str, package: &str) -> PathBuf {
     if !wanted {
         let _ = fs::remove_dir_all(&folder);
         run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", package]));
+        run(Command::new(&python).args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-compile",
+            package,
+        ]));
         fs::write(complete, package).unwrap();
     }
     python

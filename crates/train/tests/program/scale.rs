@@ -156,9 +156,12 @@ fn a_thousand_hostile_pictures_end_in_the_report() {
     assert!(run.peak < limit);
 }
 
+/// A single penalty: to choose one is no matter of memory, and takes most of the time.
+const ONE_TRIED: &str = "backbone: /pfs/backbone\nsearch: {folds: 2, l2: [1]}\n";
+
 /// So many pictures of 16 × 16 pixels, each another one.
 fn many(count: u32) -> Pfs {
-    let pfs = with_means(Pfs::new()).file("experiment.yaml", EXPERIMENT);
+    let pfs = with_means(Pfs::new()).file("experiment.yaml", ONE_TRIED);
     for class in ["red", "blue"] {
         fs::create_dir(pfs.path().join("data").join(class)).unwrap();
     }
@@ -181,7 +184,7 @@ fn many(count: u32) -> Pfs {
 #[test]
 #[ignore = "takes a minute"]
 fn a_hundred_thousand_pictures_stream_through() {
-    let peaks = [1_000, 10_000, 100_000].map(|count| {
+    let peaks = [1_000, 100_000].map(|count| {
         let run = run(&many(count), None);
         assert_eq!(run.status, Some(0), "{}", run.said);
         println!("{count} pictures: {:.1} MiB", run.peak as f64 / MIB as f64);
@@ -191,7 +194,7 @@ fn a_hundred_thousand_pictures_stream_through() {
         }
         run.peak
     });
-    let grown = (peaks[2] - peaks[0]) / 99_000;
+    let grown = (peaks[1] - peaks[0]) / 99_000;
     println!("{grown} bytes a picture");
     assert!(grown < 2048, "{grown} bytes a picture");
 }

@@ -19,7 +19,7 @@ pub(crate) fn with(name: &str, packages: &[&str]) -> PathBuf {
     if !ready.exists() {
         run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
         run(Command::new(&python)
-            .args(["-m", "pip", "install", "--quiet"])
+            .args(["-m", "pip", "install", "--quiet", "--no-compile"])
             .args(packages));
         fs::write(ready, "").unwrap();
     }

@@ -4,12 +4,14 @@
 //! Everything here is deterministic: the same features and seed give the same model,
 //! to the last bit on the same kind of machine.
 
+mod blocks;
 mod linear;
 pub mod ridge;
 mod settings;
 pub mod softmax;
 pub mod trees;
 
+pub use blocks::{standardised, widened};
 pub use linear::{Convergence, FitError, Linear, Scale, softmax as to_probabilities};
 pub use settings::{ClassWeights, Hyperparameters};
 pub use trees::Trees;

@@ -221,6 +221,19 @@ impl Loss<'_> {
     }
 }
 
+/// The mean log loss of `scores`, `[rows, classes]`, divided by `temperature`, where the
+/// classes are `codes`.
+#[must_use]
+pub fn mean_loss(scores: &Array2<f64>, codes: &[usize], temperature: f64) -> f64 {
+    let mut cooled = Array1::zeros(scores.ncols());
+    let losses = scores.outer_iter().zip(codes).map(|(row, code)| {
+        cooled.assign(&row);
+        cooled /= temperature;
+        row_loss(cooled.view(), *code)
+    });
+    losses.sum::<f64>() / to_f64(codes.len().max(1))
+}
+
 /// The negative log-likelihood of the class `code` under one row of scores.
 pub fn row_loss(scores: ArrayView1<'_, f64>, code: usize) -> f64 {
     let highest = scores.fold(f64::NEG_INFINITY, |a, b| a.max(*b));

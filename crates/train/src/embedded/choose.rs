@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use fit::{FitError, Hyperparameters, select, softmax, to_probabilities};
-use ndarray::{Array2, Axis};
+use ndarray::Array2;
 
 use super::layers::Layers;
 use super::mlp::Part;
@@ -294,7 +294,7 @@ fn coolest(scores: &Array2<f64>, codes: &[usize]) -> (f64, f64) {
     // The loss has one minimum over the logarithm: a golden section finds it.
     const SECTION: f64 = 0.618_033_988_749_894_9;
     const STEPS: usize = 40;
-    let loss = |log: f64| log_loss(scores, codes, log.exp());
+    let loss = |log: f64| softmax::mean_loss(scores, codes, log.exp());
     let (mut low, mut high) = (-3.0_f64, 4.0_f64);
     for _ in 0..STEPS {
         let (left, right) = (high - SECTION * (high - low), low + SECTION * (high - low));
@@ -305,15 +305,7 @@ fn coolest(scores: &Array2<f64>, codes: &[usize]) -> (f64, f64) {
         }
     }
     let temperature = low.midpoint(high).exp();
-    (temperature, log_loss(scores, codes, temperature))
-}
-
-fn log_loss(scores: &Array2<f64>, codes: &[usize], temperature: f64) -> f64 {
-    let losses = scores
-        .axis_iter(Axis(0))
-        .zip(codes)
-        .map(|(row, code)| softmax::row_loss((&row / temperature).view(), *code));
-    losses.sum::<f64>() / codes.len().max(1) as f64
+    (temperature, softmax::mean_loss(scores, codes, temperature))
 }
 
 impl Chosen {

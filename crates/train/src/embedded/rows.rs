@@ -5,7 +5,7 @@
 //! by block.
 
 use fit::softmax::Features;
-use fit::{Linear, to_probabilities};
+use fit::{Linear, standardised, to_probabilities, widened};
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
 
 use super::layers::Layers;
@@ -38,10 +38,8 @@ impl<'a> Rows<'a> {
 
     /// All rows in order, some at a time, with more digits.
     fn blocks(&self) -> impl Iterator<Item = Array2<f64>> {
-        self.rows.chunks(BLOCK).map(|rows| {
-            let block = self.vectors.select(Axis(0), rows);
-            block.mapv(f64::from)
-        })
+        let chunks = self.rows.chunks(BLOCK);
+        chunks.map(|rows| widened(self.vectors, rows))
     }
 
     /// What `layers` give for each row, `[rows, classes]`.
@@ -119,7 +117,7 @@ impl Scaling {
     }
 
     fn apply(&self, block: Array2<f64>) -> Array2<f64> {
-        (block - &self.mean) / &self.deviation
+        standardised(block, &self.mean, &self.deviation)
     }
 }
 

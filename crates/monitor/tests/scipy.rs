@@ -1,10 +1,18 @@
 //! Scores and tests beside those of scipy.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test"
+)]
 
+#[path = "../../determined/tests/it/python.rs"]
+mod python;
+
+use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::{env, fs};
 
 use monitor::{Kind, Measure, Reference, Scorer, Window};
 use serde_json::{Value, json};
@@ -37,31 +45,6 @@ impl Numbers {
     }
 }
 
-fn run(command: &mut Command) {
-    let status = command.status().unwrap();
-    assert!(status.success(), "{command:?}: {status}");
-}
-
-/// The interpreter of an environment that has scipy.
-fn python() -> std::path::PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scipy");
-    let python = folder.join("bin/python");
-    if !folder.join("ready").exists() {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-        let package = "scipy==1.16.3";
-        run(Command::new(&python).args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-compile",
-            package,
-        ]));
-        fs::write(folder.join("ready"), "").unwrap();
-    }
-    python
-}
-
 fn by_scipy(reference: &Reference, trained: &[f32], window: &[f32]) -> Value {
     let rows = |values: &[f32]| {
         values
@@ -74,7 +57,7 @@ fn by_scipy(reference: &Reference, trained: &[f32], window: &[f32]) -> Value {
     let file = folder.path().join("case.json");
     fs::write(&file, case.to_string()).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peer.py");
-    let output = Command::new(python())
+    let output = Command::new(python::python("scipy", &["scipy==1.16.3"]))
         .arg(script)
         .arg(file)
         .output()

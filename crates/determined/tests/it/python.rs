@@ -18,25 +18,20 @@ pub(crate) fn run(command: &mut Command) -> Output {
     output
 }
 
-/// A Python with `package`, in the virtual environment `name` below the target
-/// directory.
-pub(crate) fn python(name: &str, package: &str) -> PathBuf {
+/// A Python with these packages, in the virtual environment `name` below the target
+/// directory. Two tests must not make the same one at the same time.
+pub(crate) fn python(name: &str, packages: &[&str]) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let python = folder.join("bin/python3");
     let complete = folder.join("complete");
-    let wanted = fs::read_to_string(&complete).is_ok_and(|text| text == package);
-    if !wanted {
+    let wanted = packages.join("\n");
+    if !fs::read_to_string(&complete).is_ok_and(|text| text == wanted) {
         let _ = fs::remove_dir_all(&folder);
         run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-        run(Command::new(&python).args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-compile",
-            package,
-        ]));
-        fs::write(complete, package).unwrap();
+        run(Command::new(&python)
+            .args(["-m", "pip", "install", "--quiet", "--no-compile"])
+            .args(packages));
+        fs::write(complete, wanted).unwrap();
     }
     python
 }

@@ -18,7 +18,7 @@ const SDK: &str = "determined==0.38.1";
 /// A Python with the SDK, made once.
 fn python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-    PYTHON.get_or_init(|| python::python("determined-sdk", SDK))
+    PYTHON.get_or_init(|| python::python("determined-sdk", &[SDK]))
 }
 
 #[test]

@@ -305,7 +305,7 @@ async fn from_a_server_that_checks_signatures() {
     let root = tempfile::tempdir().unwrap();
     write(root.path());
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdk/bucket.py");
-    let mut server = Command::new(python("moto", "moto[iam,s3,server]==5.2.5"))
+    let mut server = Command::new(python("moto", &["moto[iam,s3,server]==5.2.5"]))
         .arg(script)
         .arg(root.path())
         .args(["checkpoints", "det"])

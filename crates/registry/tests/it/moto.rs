@@ -14,7 +14,7 @@ use crate::support::package;
 #[ignore = "needs python3 and PyPI"]
 async fn in_an_s3_server_of_others() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/s3_server.py");
-    let mut server = Command::new(python("moto", "moto[iam,s3,server]==5.2.5"))
+    let mut server = Command::new(python("moto", &["moto[iam,s3,server]==5.2.5"]))
         .args([script, "models"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

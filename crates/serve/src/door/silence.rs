@@ -1,11 +1,12 @@
 //! How long a client may keep a connection waiting.
 
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
+
+use super::timer::{Alarm, wait};
 
 /// Ends a wait for a client that takes too long.
 ///
@@ -18,7 +19,7 @@ pub(super) struct Silence {
     /// When the wait has begun, if there is one.
     since: Option<Instant>,
     /// Goes off at the end of the wait or before.
-    alarm: Option<Pin<Box<Sleep>>>,
+    alarm: Option<Alarm>,
 }
 
 impl Silence {
@@ -43,13 +44,7 @@ impl Silence {
         }
         let end = *self.since.get_or_insert_with(Instant::now) + self.longest;
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(end)));
-        loop {
-            ready!(alarm.as_mut().poll(context));
-            if Instant::now() >= end {
-                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-            }
-            alarm.as_mut().reset(end);
-        }
+        wait(alarm, end, context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 

@@ -8,7 +8,23 @@ use std::time::{Duration, Instant};
 use hyper::rt::{Sleep, Timer};
 use tokio::time::{self, sleep_until};
 
-type Alarm = Pin<Box<time::Sleep>>;
+pub(super) type Alarm = Pin<Box<time::Sleep>>;
+
+/// Waits for `deadline` by an `alarm` that goes off then or before, and is set again when
+/// that was too early.
+pub(super) fn wait(
+    alarm: &mut Alarm,
+    deadline: time::Instant,
+    context: &mut Context<'_>,
+) -> Poll<()> {
+    loop {
+        ready!(alarm.as_mut().poll(context));
+        if alarm.deadline() >= deadline {
+            return Poll::Ready(());
+        }
+        alarm.as_mut().reset(deadline);
+    }
+}
 
 /// The time of one connection.
 ///
@@ -58,14 +74,10 @@ impl Future for Waiting {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        while let Some(alarm) = &mut this.alarm {
-            ready!(alarm.as_mut().poll(context));
-            if alarm.deadline() >= this.deadline {
-                break;
-            }
-            alarm.as_mut().reset(this.deadline);
+        match &mut this.alarm {
+            Some(alarm) => wait(alarm, this.deadline, context),
+            None => Poll::Ready(()),
         }
-        Poll::Ready(())
     }
 }
 

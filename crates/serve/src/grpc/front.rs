@@ -58,13 +58,8 @@ impl Service<Request<Body>> for Front {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let inside = Arc::clone(&self.0);
         Box::pin(async move {
-            Ok(match &inside.app.tracing {
-                None => inside.around(request).await,
-                Some(tracing) => {
-                    let next = async |request| inside.around(request).await;
-                    traced(tracing, request, next).await
-                }
-            })
+            let next = async |request| inside.around(request).await;
+            Ok(traced(inside.app.tracing.as_ref(), request, next).await)
         })
     }
 }
@@ -79,8 +74,8 @@ impl Inside {
         let (service, _) = service_and_method(request.uri().path());
         let answer = match service {
             oip::SERVICE => self.inference.clone().call(request).await,
-            "seldon.protos.Model" => self.predicting.model.clone().call(request).await,
-            "seldon.protos.Seldon" => self.predicting.seldon.clone().call(request).await,
+            seldon::MODEL => self.predicting.model.clone().call(request).await,
+            seldon::SELDON => self.predicting.seldon.clone().call(request).await,
             _ => self.others.clone().call(request).await,
         };
         match answer {

@@ -60,13 +60,8 @@ impl Service<http::Request<Incoming>> for Front {
         let inside = Arc::clone(&self.0);
         Box::pin(async move {
             let request = request.map(Body::new);
-            Ok(match &inside.app.tracing {
-                None => inside.around(request).await,
-                Some(tracing) => {
-                    let next = async |request| inside.around(request).await;
-                    traced(tracing, request, next).await
-                }
-            })
+            let next = async |request| inside.around(request).await;
+            Ok(traced(inside.app.tracing.as_ref(), request, next).await)
         })
     }
 }

@@ -17,11 +17,13 @@ use crate::models::Unit;
 use crate::problem::Problem;
 use crate::proto::seldon::protos::combiner_server::{Combiner, CombinerServer};
 use crate::proto::seldon::protos::generic_server::{Generic, GenericServer};
+pub(crate) use crate::proto::seldon::protos::model_server::SERVICE_NAME as MODEL;
 use crate::proto::seldon::protos::model_server::{Model, ModelServer};
 use crate::proto::seldon::protos::output_transformer_server::{
     OutputTransformer, OutputTransformerServer,
 };
 use crate::proto::seldon::protos::router_server::{Router, RouterServer};
+pub(crate) use crate::proto::seldon::protos::seldon_server::SERVICE_NAME as SELDON;
 use crate::proto::seldon::protos::seldon_server::{Seldon, SeldonServer};
 use crate::proto::seldon::protos::transformer_server::{Transformer, TransformerServer};
 use crate::proto::seldon::protos::{

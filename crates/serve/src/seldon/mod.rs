@@ -26,7 +26,7 @@ mod routes;
 mod source;
 mod tftensor;
 
-pub(crate) use grpc::{Predicting, add_services};
+pub(crate) use grpc::{MODEL, Predicting, SELDON, add_services};
 pub(crate) use metadata::{Metadata, Overrides};
 pub(crate) use reply::Node;
 pub(crate) use routes::{PUID, called, message, new_puid, problem, router};

@@ -8,13 +8,15 @@ use opentelemetry::{Context, KeyValue};
 use super::{CURRENT, Tracing, context};
 use crate::seldon::PUID;
 
-/// Makes a span of a call to a model, below that of the caller.
+/// Has `next` answer a request; where there is a collector, with a span of a call to a
+/// model, below that of the caller.
 pub(crate) async fn traced<A, B>(
-    tracing: &Tracing,
+    tracing: Option<&Tracing>,
     request: Request<A>,
     next: impl AsyncFnOnce(Request<A>) -> Response<B>,
 ) -> Response<B> {
-    let Some(call) = Call::of(&request) else {
+    let called = tracing.and_then(|tracing| Some((tracing, Call::of(&request)?)));
+    let Some((tracing, call)) = called else {
         return next(request).await;
     };
     let caller = context::of(request.headers());

@@ -135,13 +135,13 @@ impl Subject {
     ///
     /// When the library that was asked for cannot be used, or no engine runs the backbone.
     pub(crate) fn engine(&self, options: &TrainingOptions) -> Result<&str> {
-        if self.loaded.get().is_none() {
-            // Nobody else can have filled it: it is in no other thread.
-            let _ = self
-                .loaded
-                .set(Loaded::new(&options.engine, &self.backbone)?);
-        }
-        let loaded = self.loaded.get().context("the backbone is not loaded")?;
+        let loaded = match self.loaded.get() {
+            Some(loaded) => loaded,
+            None => {
+                let loaded = Loaded::new(&options.engine, &self.backbone)?;
+                self.loaded.get_or_init(|| loaded)
+            }
+        };
         Ok(loaded.embedder.engine())
     }
 

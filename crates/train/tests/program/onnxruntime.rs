@@ -22,7 +22,7 @@ const PACKAGES: [&str; 2] = ["onnx==1.23.2", "onnxruntime==1.31.1"];
 fn installed() -> &'static Path {
     // The tests that want it begin at the same time.
     static MADE: OnceLock<PathBuf> = OnceLock::new();
-    MADE.get_or_init(|| python::with("onnxruntime", &PACKAGES))
+    MADE.get_or_init(|| python::python("onnxruntime", &PACKAGES))
 }
 
 /// Runs a graph on both engines of serve, and compares all outputs.

@@ -16,7 +16,7 @@ const BEHIND: f64 = 0.01;
 /// The tables, written by scikit-learn in a Python of its own.
 fn tables() -> std::path::PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sklearn");
-    let python = python::with("sklearn/venv", &["scikit-learn==1.7.2"]);
+    let python = python::python("sklearn/venv", &["scikit-learn==1.7.2"]);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bundled_tables.py");
     run(Command::new(&python).arg(script).arg(&folder));
     folder

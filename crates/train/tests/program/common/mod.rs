@@ -10,6 +10,7 @@
 )]
 
 pub(crate) mod pictures;
+#[path = "../../../../determined/tests/it/python.rs"]
 pub(crate) mod python;
 pub(crate) mod texts;
 

@@ -1,7 +1,8 @@
 //! What options of the server give or cost, as the ratio of its throughput with and
 //! without them in the same run.
 //!
-//! `cargo bench -p serve --bench options`
+//! `cargo bench -p serve --bench options`; with the library of ONNX Runtime in
+//! `ORT_DYLIB_PATH` also the engines for a row.
 
 #![allow(
     clippy::unwrap_used,
@@ -53,6 +54,17 @@ fn main() -> ExitCode {
     let pictures = package::convolutions();
     compare("batching, convolutions", &pictures, &picture, &[], &alone);
     let flower = seldon(r#"{"data":{"ndarray":[[5.1,3.5,1.4,0.2]]}}"#);
+    if let Ok(library) = std::env::var("ORT_DYLIB_PATH") {
+        let on = ["--engine", "onnxruntime", "--onnxruntime", &library];
+        let built_in = ["--engine", "built-in"];
+        compare(
+            "ONNX Runtime, a row",
+            &package::iris(),
+            &flower,
+            &on,
+            &built_in,
+        );
+    }
     let unwatched = ["--detect-batch-size", "0"];
     let watched = package::watched();
     let left = compare("monitoring, a row", &watched, &flower, &[], &unwatched);

@@ -1,5 +1,6 @@
 //! Pictures a second and their p50 beside the Python servers, with the same graph on the
-//! same ONNX Runtime and as many threads, in the same run.
+//! same ONNX Runtime and as many threads, in the same run; and those of the built-in
+//! engine.
 //!
 //! `cargo xtask bench serve --pictures DIR` trains the model, installs the servers and
 //! starts this.
@@ -51,12 +52,17 @@ fn main() -> ExitCode {
     };
     let picture = requests::largest(Path::new(&pictures));
     let library = env::var("ORT_DYLIB_PATH").unwrap();
-    let own = ["--engine", "onnxruntime", "--onnxruntime", &library];
-    let serve = servers::own(&[&["--model", &package], &own[..]].concat());
-    let python = [wrapper(&package), mlserver(&package)];
+    let own =
+        |engine: &[&str]| servers::own(&[&["--model", &package, "--engine"], engine].concat());
+    let servers = [
+        own(&["onnxruntime", "--onnxruntime", &library]),
+        own(&["built-in"]),
+        wrapper(&package),
+        mlserver(&package),
+    ];
     let mut reached = true;
     for form in requests::forms(&picture) {
-        reached &= compare(&form, &serve, &python);
+        reached &= compare(&form, &servers);
     }
     if reached {
         return ExitCode::SUCCESS;
@@ -92,12 +98,13 @@ fn mlserver(package: &str) -> Server {
 const MODULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers");
 
 /// Prints a form's figures; whether what is wanted was reached.
-fn compare(form: &Form, serve: &Server, [wrapper, mlserver]: &[Server; 2]) -> bool {
+fn compare(form: &Form, [serve, built_in, wrapper, mlserver]: &[Server; 4]) -> bool {
     let asked = [
         ("serve, Seldon v1", serve, &form.seldon),
         ("serve, Open Inference", serve, &form.oip),
         ("seldon-core 1.18.2", wrapper, &form.seldon),
         ("mlserver 1.7.1", mlserver, &form.oip),
+        ("serve, built-in engine", built_in, &form.seldon),
     ];
     let answers = asked.map(|(_, server, request)| classes(server, request));
     for classes in &answers {
@@ -117,10 +124,10 @@ fn compare(form: &Form, serve: &Server, [wrapper, mlserver]: &[Server; 2]) -> bo
             CLIENTS.map(|clients| load::look(&server.address, request, clients, SPAN))
         });
         // The slower of our own protocols, and the better of the Python servers.
-        let [own, other, python @ ..] = round.map(|[_, some]| some.rate);
-        rates.push(own.min(other) / python[0].max(python[1]));
-        let [own, other, python @ ..] = round.map(|[one, _]| one.p50.as_secs_f64());
-        times.push(python[0].min(python[1]) / own.max(other));
+        let [own, other, wrapper, mlserver, _] = round.map(|[_, some]| some.rate);
+        rates.push(own.min(other) / wrapper.max(mlserver));
+        let [own, other, wrapper, mlserver, _] = round.map(|[one, _]| one.p50.as_secs_f64());
+        times.push(wrapper.min(mlserver) / own.max(other));
         seen.push(round);
     }
     println!(

@@ -72,7 +72,7 @@ pub(crate) fn train<'a>(
         ..
     } = subject;
     let texts = &texts;
-    let mut data = data::prepare(texts, &experiment)?;
+    let mut data = data::prepare(texts, &experiment, delta.as_ref().and_then(Delta::table))?;
     if let Some(delta) = &delta {
         continue_table(&mut data, texts, delta, &experiment)?;
     }

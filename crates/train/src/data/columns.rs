@@ -1,9 +1,9 @@
 //! Decides what each column is, and which columns are of no use.
 
-use model::{Column, is_missing};
+use model::{Column, Table, is_missing};
 
 use super::values::Values;
-use super::{DataError, Texts};
+use super::{DataError, Texts, known};
 use crate::experiment::{Experiment, nearest};
 
 /// A column that the model does not take, and why.
@@ -21,13 +21,31 @@ pub(crate) struct LeftOut {
 pub(super) type Placed = (usize, Column);
 
 /// Sorts the columns other than the one at `target` into those the model takes
-/// and those it does not.
+/// and those it does not; it takes those of the table `continued` in any case.
 pub(super) fn choose(
     texts: &Texts,
     target: usize,
     experiment: &Experiment,
+    continued: Option<&Table>,
 ) -> Result<(Vec<Placed>, Vec<LeftOut>), DataError> {
     check_names(texts, experiment)?;
+    let mut sorted = sort(texts, target, experiment, continued)?;
+    if let Some(table) = continued {
+        sorted.0 = known::merge(texts, (target, table), experiment, sorted.0)?;
+    }
+    match sorted.0.is_empty() {
+        true => Err(nothing(&sorted.1)),
+        false => Ok(sorted),
+    }
+}
+
+fn sort(
+    texts: &Texts,
+    target: usize,
+    experiment: &Experiment,
+    continued: Option<&Table>,
+) -> Result<(Vec<Placed>, Vec<LeftOut>), DataError> {
+    let columns = continued.map_or(&[][..], |table| &table.columns);
     let mut taken = Vec::new();
     let mut left_out = Vec::new();
     for (position, name) in texts.names.iter().enumerate() {
@@ -41,6 +59,9 @@ pub(super) fn choose(
         };
         if experiment.leave_out.contains(name) {
             left_out.push(leave("the experiment leaves it out", false));
+            continue;
+        }
+        if columns.iter().any(|known| known.name == *name) {
             continue;
         }
         if name.is_empty() {
@@ -64,21 +85,22 @@ pub(super) fn choose(
             Err(reason) => left_out.push(leave(&reason, true)),
         }
     }
-    if taken.is_empty() {
-        let reasons: Vec<String> = left_out
-            .iter()
-            .map(|l| format!("{}: {}", l.name, l.reason))
-            .collect();
-        return Err(DataError::Columns(format!(
-            "there is no column to learn from ({})",
-            if reasons.is_empty() {
-                "the target is the only one".to_owned()
-            } else {
-                reasons.join("; ")
-            }
-        )));
-    }
     Ok((taken, left_out))
+}
+
+fn nothing(left_out: &[LeftOut]) -> DataError {
+    let reasons: Vec<String> = left_out
+        .iter()
+        .map(|l| format!("{}: {}", l.name, l.reason))
+        .collect();
+    DataError::Columns(format!(
+        "there is no column to learn from ({})",
+        if reasons.is_empty() {
+            "the target is the only one".to_owned()
+        } else {
+            reasons.join("; ")
+        }
+    ))
 }
 
 /// A column that a setting names and the data does not have is a typing error.
@@ -119,7 +141,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("a.csv"), csv).unwrap();
         let texts = read(dir.path(), "data", None).unwrap();
-        choose(&texts, texts.names.len() - 1, experiment).map_err(|e| e.to_string())
+        choose(&texts, texts.names.len() - 1, experiment, None).map_err(|e| e.to_string())
     }
 
     #[test]

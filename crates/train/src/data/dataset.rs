@@ -1,11 +1,11 @@
 //! The table as numbers, encoded as serving will encode it.
 
 use fit::select;
-use model::{CellError, ColumnKind, Table, Task};
+use model::{CellError, Column, ColumnKind, Table, Task};
 use ndarray::{Array2, Axis};
 
 use super::columns::{self, LeftOut, Placed};
-use super::{DataError, Target, Texts, target};
+use super::{DataError, Target, Texts, known, target};
 use crate::experiment::Experiment;
 use crate::local::Continued;
 
@@ -52,19 +52,29 @@ impl Dataset {
     }
 }
 
-/// Turns texts into numbers.
+/// Turns texts into numbers; all columns of the table `continued` are among them.
 ///
 /// # Errors
 ///
 /// When the experiment names a column that is not there, no column can be
 /// learned from, the target cannot be learned, or a value does not fit its column.
-pub(crate) fn prepare(texts: &Texts, experiment: &Experiment) -> Result<Dataset, DataError> {
+pub(crate) fn prepare(
+    texts: &Texts,
+    experiment: &Experiment,
+    continued: Option<&Table>,
+) -> Result<Dataset, DataError> {
     let target = target::position(texts, experiment)?;
-    let (placed, mut left_out) = columns::choose(texts, target, experiment)?;
+    let (placed, mut left_out) = columns::choose(texts, target, experiment, continued)?;
     let rows = target::rows_with(texts, target);
     let values = target::values(texts, target, &rows, experiment.task)?;
-    let placed = drop_constant(texts, &rows, placed, &mut left_out)?;
+    let placed = drop_constant(texts, &rows, (placed, continued), &mut left_out)?;
     let columns = encode(texts, &rows, &placed)?;
+    let absent = known::absent(&placed).into_iter().map(|name| {
+        format!(
+            "the data has no column {name:?}, which the last model takes: it is taken as missing in \
+             all rows"
+        )
+    });
     let warnings = placed
         .iter()
         .enumerate()
@@ -80,6 +90,7 @@ pub(crate) fn prepare(texts: &Texts, experiment: &Experiment) -> Result<Dataset,
                 columns.column(index).iter().copied(),
             )
         })
+        .chain(absent)
         .collect();
     Ok(Dataset {
         table: Table {
@@ -96,18 +107,21 @@ pub(crate) fn prepare(texts: &Texts, experiment: &Experiment) -> Result<Dataset,
     })
 }
 
-/// Leaves out columns whose values are all the same once they are 32-bit.
+/// Leaves out columns whose values are all the same once they are 32-bit, but none that
+/// the model which is continued has learned from.
 fn drop_constant(
     texts: &Texts,
     rows: &[usize],
-    placed: Vec<Placed>,
+    (placed, continued): (Vec<Placed>, Option<&Table>),
     left_out: &mut Vec<LeftOut>,
 ) -> Result<Vec<Placed>, DataError> {
+    let known = continued.map_or(&[][..], |table| &table.columns);
+    let is_known = |column: &Column| known.iter().any(|known| known.name == column.name);
     let mut kept = Vec::new();
     for (position, column) in placed {
         let values = encode(texts, rows, &[(position, column.clone())])?;
         let first = values.first().copied().unwrap_or(f32::NAN);
-        if column.missing || values.iter().any(|value| *value != first) {
+        if column.missing || is_known(&column) || values.iter().any(|value| *value != first) {
             kept.push((position, column));
             continue;
         }
@@ -166,7 +180,7 @@ fn imprecise<'a>(
             (low, high) = (low.min(value), high.max(value));
         }
     }
-    (error > TOLERATED * (high - low)).then(|| {
+    (low <= high && error > TOLERATED * (high - low)).then(|| {
         format!(
             "column {name:?} loses its detail: the model takes 32-bit numbers, which are off by up to \
              {error:.3e} where the values span {:.3e}; subtract a constant from it",
@@ -184,7 +198,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("a.csv"), csv).unwrap();
         let texts = read(dir.path(), "data", None).unwrap();
-        prepare(&texts, experiment).map_err(|e| e.to_string())
+        prepare(&texts, experiment, None).map_err(|e| e.to_string())
     }
 
     fn refused(csv: &str) -> String {

@@ -9,6 +9,7 @@ mod dataset;
 mod error;
 mod file;
 mod files;
+mod known;
 mod read;
 mod split;
 mod target;

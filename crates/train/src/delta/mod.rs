@@ -15,7 +15,7 @@ mod table;
 use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
-use model::{BaseModel, Inventory};
+use model::{BaseModel, Inventory, Preprocessing, Table};
 use pachyderm::Difference;
 
 pub(crate) use self::continued::{Prior, narrow};
@@ -79,6 +79,14 @@ impl Delta {
         ));
         let new = new.into_iter().collect();
         Ok(Some(Self { last, new }))
+    }
+
+    /// The columns of the model that is continued, where it takes a table.
+    pub(crate) fn table(&self) -> Option<&Table> {
+        match &self.last.manifest.preprocessing {
+            Preprocessing::Table(table) => Some(table),
+            _ => None,
+        }
     }
 
     /// The model that is continued, as provenance names it.

@@ -1,8 +1,8 @@
 //! From all rows of a table to those that a continued model learns from, and the
 //! linear model that it starts with.
 
-use anyhow::{Context, Result, bail, ensure};
-use model::{Preprocessing, Task};
+use anyhow::{Context, Result, ensure};
+use model::Task;
 
 use super::Delta;
 use super::continued::wanted;
@@ -62,12 +62,12 @@ fn continued(data: &Dataset, delta: &Delta) -> Result<Continued> {
          mode: all",
         last.version
     );
-    let Preprocessing::Table(table) = &last.preprocessing else {
-        bail!(
+    let table = delta.table().with_context(|| {
+        format!(
             "the last model, {}, does not take a table: learn anew with mode: all",
             last.version
-        );
-    };
+        )
+    })?;
     let (encoder, linear) = graph::linear(&delta.last.graph, table).with_context(|| {
         format!(
             "the last model, {}, is not linear, and only a linear one can be continued: learn anew \

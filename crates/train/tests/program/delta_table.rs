@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::common::{Noise, Pfs, VERSION, either_csv, likeliest, predict};
-use model::{Cell, Package};
+use crate::common::{Noise, Pfs, VERSION, either_csv, likeliest, predict, table};
+use model::{Cell, ColumnKind, Package};
 
 const WITH: [&str; 4] = [
     "--config",
@@ -120,6 +120,82 @@ fn a_regression_keeps_what_the_new_rows_do_not_tell() {
     let said = predict(&pfs.package(), &[row(1.0, 1.0), row(1.0, -1.0)]);
     assert!((said[0][0] - 7.0).abs() < 0.1, "{said:?}");
     assert!((said[1][0] + 3.0).abs() < 0.1, "{said:?}");
+}
+
+/// The second commit has none of the first one's gaps, not all of its categories, one
+/// column that does not vary in it and lacks another; its columns lie otherwise.
+#[test]
+fn what_the_last_model_took_is_taken_still() {
+    let mut noise = Noise::new(6);
+    let (mut first, mut second) = ("x,c,z,g,y\n".to_owned(), "new,c,z,x,y\n".to_owned());
+    for row in 0..60 {
+        let class = ["p", "q"][row % 2];
+        // Its median is 0, whichever rows are held out.
+        let x = ["", "0", "1", "0", "-1", "0", "0", "1"][row % 8];
+        let c = ["u", "v"][usize::from(row % 2 == usize::from(row % 7 != 0))];
+        writeln!(
+            first,
+            "{x},{c},{:.3},{:.3},{class}",
+            noise.normal(),
+            noise.normal()
+        )
+        .unwrap();
+        let c = ["u", "w"][row / 2 % 2];
+        let (n, x) = (noise.normal(), noise.normal());
+        writeln!(second, "{n:.3},{c},1.5,{x:.3},{class}").unwrap();
+    }
+    let pfs = Pfs::new()
+        .file("data/a.csv", first)
+        .file("experiment.yaml", "mode: delta\n");
+    pfs.train(&WITH);
+    let before = pfs.package();
+    let pfs = pfs.keep_as_last().file("data/b.csv", second);
+    std::fs::remove_file(pfs.path().join("data/a.csv")).unwrap();
+    let (_, said) = pfs.train(&WITH);
+    assert!(said.contains("the data has no column \"g\""), "{said}");
+    let package = pfs.package();
+    let columns = &table(&package).columns;
+    let names: Vec<&str> = columns.iter().map(|column| &*column.name).collect();
+    assert_eq!(names, ["x", "c", "z", "g", "new"]);
+    assert!(columns[0].missing && !columns[2].missing && columns[3].missing);
+    let categories = ["u", "v", "w"].map(str::to_owned).to_vec();
+    assert_eq!(columns[1].kind, ColumnKind::Categorical { categories });
+
+    // What a gap says beside the median, and a category, of which the second commit
+    // tells nothing: the one is as before, the other still tells the class.
+    let odds = |package: &Package, x: Cell<'static>| {
+        let mut row = vec![x, Cell::Text("v"), Cell::Number(1.5), Cell::Number(0.0)];
+        row.extend((table(package).columns.len() > 4).then_some(Cell::Number(0.0)));
+        let said = predict(package, &[row]).remove(0);
+        (said[0] / said[1]).ln()
+    };
+    let gap = |package| odds(package, Cell::Missing) - odds(package, Cell::Number(0.0));
+    assert!((gap(&before) - gap(&package)).abs() < 1e-4);
+    assert!(gap(&before).abs() > 0.01);
+    let plain = |package| odds(package, Cell::Number(0.0));
+    assert!(plain(&before) < -0.5 && plain(&package) < -0.5);
+}
+
+#[test]
+fn a_text_in_a_column_of_numbers_ends_a_delta() {
+    let pfs = first("mode: delta\n");
+    pfs.train(&WITH);
+    let pfs = pfs
+        .keep_as_last()
+        .file("data/second.csv", "x,z,kind,y\n1,high,a,p\n");
+    let error = pfs.refused(&WITH);
+    assert!(
+        error.starts_with(
+            "data/second.csv:2: column \"z\" holds \"high\", and the last model takes numbers there"
+        ),
+        "{error}"
+    );
+    let pfs = pfs.file("experiment.yaml", "mode: delta\ncategorical: [x]\n");
+    let error = pfs.refused(&WITH);
+    assert!(
+        error.contains("takes numbers in the column \"x\""),
+        "{error}"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A backbone on disk: `backbone.onnx`, and `backbone.json` beside it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -130,6 +130,36 @@ pub enum BackboneError {
     },
 }
 
+impl Description {
+    /// What the text of a `backbone.json` says, which errors call `path`.
+    ///
+    /// # Errors
+    ///
+    /// When it is of another format, is for tables, or gives no embedding of a known
+    /// length.
+    pub fn parse(text: &[u8], path: &Path) -> Result<Self, BackboneError> {
+        let path = || path.to_owned();
+        let description: Self = serde_json::from_slice(text).map_err(|source| {
+            let path = path();
+            BackboneError::Json { path, source }
+        })?;
+        check(&description).map_err(|reason| {
+            let path = path();
+            BackboneError::Description { path, reason }
+        })?;
+        Ok(description)
+    }
+
+    /// The names of the files beside it: those that it pins, and those that a backbone
+    /// cannot do without.
+    pub fn beside(&self) -> BTreeSet<&str> {
+        let texts = matches!(self.preprocessing, Preprocessing::Text(_));
+        let pinned = self.files.keys().map(String::as_str);
+        let needed = texts.then_some(TOKENIZER_FILE).into_iter();
+        pinned.chain(needed).chain([GRAPH_FILE]).collect()
+    }
+}
+
 impl Backbone {
     /// Reads the backbone in `dir` and verifies the digest of every file that the
     /// description pins.
@@ -141,12 +171,7 @@ impl Backbone {
     pub fn open(dir: &Path) -> Result<Self, BackboneError> {
         let path = dir.join(DESCRIPTION_FILE);
         let text = read(&path)?;
-        let description: Description =
-            serde_json::from_slice(&text).map_err(|source| BackboneError::Json {
-                path: path.clone(),
-                source,
-            })?;
-        check(&description).map_err(|reason| BackboneError::Description { path, reason })?;
+        let description = Description::parse(&text, &path)?;
         for (name, expected) in &description.files {
             let path = dir.join(name);
             let found = Digest::of(&read(&path)?);

@@ -2,7 +2,7 @@
 
 use model::PackageError;
 use model::publish::PublishError;
-use storage::without_queries;
+use storage::told;
 
 /// Why a registry did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -125,20 +125,8 @@ impl Error {
         Self::Store {
             action,
             place,
-            reason: without_queries(&chain(error)),
+            reason: told(error),
             transient,
         }
     }
-}
-
-/// An error with what it comes from, each part once.
-fn chain(error: &dyn std::error::Error) -> String {
-    let below = std::iter::successors(error.source(), |error| error.source());
-    below.fold(error.to_string(), |text, error| {
-        let more = error.to_string();
-        match text.contains(&more) {
-            true => text,
-            false => format!("{text}: {more}"),
-        }
-    })
 }

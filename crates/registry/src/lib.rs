@@ -46,7 +46,6 @@ mod error;
 mod fetch;
 mod find;
 mod objects;
-mod place;
 mod publish;
 mod record;
 

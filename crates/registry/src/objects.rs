@@ -8,9 +8,8 @@ use model::Digest;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload};
-use storage::Access;
+use storage::{Access, Place};
 
-use crate::place::Place;
 use crate::{Error, Version};
 
 /// Below a model: the folder of each package, and the records.
@@ -42,7 +41,13 @@ impl fmt::Debug for Registry {
 ///
 /// When it is none, or holds credentials.
 pub fn checked_url(url: &str) -> Result<String, Error> {
-    Place::parse(url).map(|(_, shown)| shown)
+    place_of(url).map(|(_, shown)| shown)
+}
+
+fn place_of(url: &str) -> Result<(Place, String), Error> {
+    Place::parse(url).map_err(|error| Error::Url {
+        reason: error.to_string(),
+    })
 }
 
 impl Registry {
@@ -55,7 +60,7 @@ impl Registry {
     /// When the URL is wrong or holds credentials, a folder is not there, or a setting
     /// of the store is missing.
     pub async fn open(url: &str, access: &Access) -> Result<Self, Error> {
-        let (place, url) = Place::parse(url)?;
+        let (place, url) = place_of(url)?;
         let open = |reason: String| Error::Open {
             registry: url.clone(),
             reason,

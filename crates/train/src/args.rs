@@ -60,7 +60,8 @@ The experiment file, with its defaults; every key may be left out:
   promote_if: <always>          # with --registry: accuracy >= previous
 
 Pictures or texts instead of a table, on a pretrained backbone:
-  backbone: <none>              # a name below --backbones, or a folder with a /
+  backbone: <none>              # a name below --backbones, a folder with a /, or the
+                                # URL of one, as s3://models/efficientnet
   labels: <where it is clear>   # of pictures: folder, prefix of the name, or csv
   content: <text, or file>      # the column of the texts or of the pictures
   max_broken: 0.05              # the share of pictures that may be broken
@@ -136,8 +137,8 @@ pub struct TrainingOptions {
     pub backbones: PathBuf,
 
     /// A folder to keep embeddings in, so that a second training of the same
-    /// pictures or texts need not make them again; on a Determined cluster, one that
-    /// the tasks have.
+    /// pictures or texts need not make them again, and a backbone that was fetched; on a
+    /// Determined cluster, one that the tasks have.
     #[arg(long, env = "TRAIN_CACHE", value_name = "DIR")]
     pub cache: Option<PathBuf>,
 

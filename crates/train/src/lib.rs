@@ -57,6 +57,7 @@ mod subject;
 mod table;
 mod trial;
 mod verify;
+mod waiting;
 
 use std::process::ExitCode;
 

@@ -1,16 +1,15 @@
 //! The registry that a version is published to.
 
-use std::future::Future;
 use std::path::Path;
-use std::thread;
 
 use anyhow::{Context, Result};
 use clap::Args;
 use registry::{Asked, Condition, Error, Published, Registry, Version};
 use storage::Access;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 
 use crate::progress::{step, warn};
+use crate::waiting::{runtime, wait};
 
 /// Where versions are kept, and when one becomes the latest.
 #[derive(Debug, Clone, Args)]
@@ -64,10 +63,7 @@ impl RegistryOptions {
             }
             return Ok(None);
         };
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("cannot start")?;
+        let runtime = runtime()?;
         let access = Access::from_variables(std::env::vars());
         let registry = wait(&runtime, Registry::open(url, &access))?;
         let registering = Registering {
@@ -139,17 +135,4 @@ impl Registering {
     pub(crate) fn fetch(&self, version: &Version, target: &Path) -> Result<()> {
         Ok(wait(&self.runtime, self.registry.fetch(version, target))?)
     }
-}
-
-/// The outcome of `future`, whether or not this thread runs futures of its own.
-fn wait<T: Send>(
-    runtime: &Runtime,
-    future: impl Future<Output = Result<T, Error>> + Send,
-) -> Result<T, Error> {
-    thread::scope(|scope| {
-        let waiting = scope.spawn(move || runtime.block_on(future));
-        waiting
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
 }

@@ -1,5 +1,7 @@
 //! What is learned from: the settings and the data, read and checked.
 
+use std::path::Path;
+
 use anyhow::Result;
 use model::{BackboneOrigin, BaseModel, Inventory};
 use registry::Condition;
@@ -59,6 +61,14 @@ impl Subject {
         match self {
             Self::Table(..) => None,
             Self::Embedded(subject) => Some(subject.backbone()),
+        }
+    }
+
+    /// The folder of the backbone, where there is one.
+    pub(crate) fn backbone_folder(&self) -> Option<&Path> {
+        match self {
+            Self::Table(..) => None,
+            Self::Embedded(subject) => Some(subject.backbone_folder()),
         }
     }
 

@@ -21,7 +21,7 @@ use crate::experiment::Mode;
 use crate::job::Job;
 use crate::progress::step;
 use crate::subject::{Subject, read_experiment};
-use crate::{Args, embedded, engine};
+use crate::{Args, TrainingOptions, embedded, engine};
 
 const PROGRAM: &str = "train";
 const LIBRARIES: &str = "lib";
@@ -41,7 +41,12 @@ pub(super) fn experiment(
         "mode is delta, and the tasks of a cluster do not have the last model: train here, or with \
          --detached"
     );
-    let subject = Subject::of(&args.training, settings)?;
+    let here = TrainingOptions {
+        // That is a folder of the tasks.
+        cache: None,
+        ..args.training.clone()
+    };
+    let subject = Subject::of(&here, settings)?;
     let mut config = config::own(args, job, subject.experiment(), secrets)?;
     let resources = config.entry("resources").or_insert(Value::Null);
     if resources.is_null() {
@@ -138,10 +143,11 @@ fn context(
         Some(path) => context.add(&training.below_pfs(path), SETTINGS, false)?,
         None => context.put(SETTINGS, &[], false),
     }
-    if let Some(name) = &subject.experiment().backbone {
-        let folder = embedded::folder(training, name);
+    if let Some(name) = &subject.experiment().backbone
+        && let Some(folder) = subject.backbone_folder()
+    {
         match place_of_backbone(name) {
-            Some(place) => context.add_all(&folder, &place, all_files(&folder)?)?,
+            Some(place) => context.add_all(folder, &place, all_files(folder)?)?,
             None => step(format_args!(
                 "the backbone {name} is not sent along: tasks must have it there"
             )),
@@ -162,6 +168,9 @@ fn context(
 /// Where a task finds the backbone that the settings name; none where they name a
 /// folder that is no input.
 fn place_of_backbone(name: &str) -> Option<String> {
+    if embedded::is_url(name) {
+        return Some(format!("{BACKBONES}/{}", embedded::mirrored(name)));
+    }
     if !name.contains('/') {
         return Some(format!("{BACKBONES}/{name}"));
     }
@@ -263,5 +272,6 @@ mod tests {
         assert_eq!(place("dinov2").as_deref(), Some("backbones/dinov2"));
         assert_eq!(place("/pfs/backbone/").as_deref(), Some("pfs/backbone"));
         assert_eq!(place("/opt/backbone"), None);
+        assert_eq!(place("gs://a/b/").as_deref(), Some("backbones/gs/a/b"));
     }
 }

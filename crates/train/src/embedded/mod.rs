@@ -22,14 +22,15 @@ mod mlp;
 mod parts;
 mod pictures;
 mod rows;
+mod source;
 mod texts;
 mod twins;
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use backbone::Backbone;
 use fit::select;
 use model::{BackboneOrigin, BaseModel, DATA_FILE, Inventory, REFERENCE_FILE, TOKENIZER_FILE};
@@ -38,6 +39,8 @@ use rows::Rows;
 
 pub(crate) use choose::Chosen;
 pub(crate) use examples::{Content, Example, Examples, Kind};
+use source::Source;
+pub(crate) use source::{is_url, mirrored};
 
 use crate::TrainingOptions;
 use crate::data::Split;
@@ -83,6 +86,7 @@ pub(crate) struct Outcome<'a> {
 /// A backbone, and what it learns from.
 pub(crate) struct Subject {
     experiment: Experiment,
+    source: Source,
     backbone: Backbone,
     examples: Examples,
     delta: Option<Delta>,
@@ -96,7 +100,8 @@ impl Subject {
         experiment: Experiment,
         name: &str,
     ) -> Result<Self> {
-        let backbone = open(options, name)?;
+        let source = Source::find(options, name)?;
+        let backbone = open(&source)?;
         let mut examples = examples::read(options, &experiment, &backbone)?;
         let mut delta = Delta::find(options, experiment.mode, &examples.files)?;
         if let Some(found) = &delta
@@ -106,6 +111,7 @@ impl Subject {
         }
         Ok(Self {
             experiment,
+            source,
             backbone,
             examples,
             delta,
@@ -126,6 +132,11 @@ impl Subject {
     /// The backbone, as provenance names it.
     pub(crate) fn backbone(&self) -> BackboneOrigin {
         describe::origin(&self.backbone)
+    }
+
+    /// The folder of the backbone.
+    pub(crate) fn backbone_folder(&self) -> &Path {
+        self.source.path()
     }
 
     /// The engine that the backbone is loaded on, as provenance names it. It is loaded
@@ -171,6 +182,7 @@ pub(crate) fn train<'a>(
 ) -> Result<Published<'a>> {
     let Subject {
         mut experiment,
+        source: _source,
         backbone,
         mut examples,
         delta,
@@ -290,30 +302,9 @@ fn more_files(
         .collect()
 }
 
-/// Where the backbone of this name is, or this folder itself.
-pub(crate) fn folder(options: &TrainingOptions, name: &str) -> PathBuf {
-    if name.contains('/') {
-        options.below_pfs(name.as_ref())
-    } else {
-        options.backbones.join(name)
-    }
-}
-
-/// The backbone of this name, or in this folder.
-fn open(options: &TrainingOptions, name: &str) -> Result<Backbone> {
-    let by_path = name.contains('/');
-    let path = folder(options, name);
-    if !path.is_dir() {
-        let shown = path.display();
-        if by_path {
-            bail!("there is no backbone in {shown}: is there an input of that name?");
-        }
-        bail!(
-            "there is no backbone {shown}: get it with `cargo xtask backbone {name}`, or name a \
-             folder, as `backbone: /pfs/backbone`"
-        );
-    }
-    let backbone = Backbone::open(&path)?;
+/// The backbone in this folder.
+fn open(source: &Source) -> Result<Backbone> {
+    let backbone = Backbone::open(source.path())?;
     let licence = backbone.description.licence.as_ref();
     step(format_args!(
         "backbone {} {} (licence of the weights: {})",

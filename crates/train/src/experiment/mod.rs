@@ -32,7 +32,7 @@ pub struct Experiment {
     /// The character between two fields of the data files; by default what stands
     /// in the first line of each, `,` before others.
     pub delimiter: Option<char>,
-    /// A backbone's name, or the folder of one: the data is then pictures or
+    /// A backbone's name, or the folder or URL of one: the data is then pictures or
     /// texts, whichever it takes, and no table.
     pub backbone: Option<String>,
     /// Where the classes of pictures are from; by default where it is clear.

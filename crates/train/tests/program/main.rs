@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod backbone_url;
 mod common;
 mod delta;
 mod delta_table;

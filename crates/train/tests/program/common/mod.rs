@@ -121,17 +121,22 @@ impl Pfs {
 
     /// Verifies the published package; gives the status, the result and the talk.
     pub(crate) fn verify(&self, args: &[&str]) -> (Option<i32>, String, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_train"))
+        let output = self.verify_command(args).output().unwrap();
+        let (out, err) = texts(&output);
+        (output.status.code(), out, err)
+    }
+
+    /// The program as it verifies the published package, in an empty environment.
+    pub(crate) fn verify_command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_train"));
+        command
             .arg("verify")
             .arg(self.out().join("model"))
             .args(["--pfs".as_ref(), self.path().as_os_str()])
             .args(["--data", "/pfs/data"])
             .args(args)
-            .env_clear()
-            .output()
-            .unwrap();
-        let (out, err) = texts(&output);
-        (output.status.code(), out, err)
+            .env_clear();
+        command
     }
 
     /// Makes the published model the last one, in `/pfs/last`.

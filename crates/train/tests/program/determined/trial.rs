@@ -219,6 +219,22 @@ fn a_backbone_goes_along() {
     }
 }
 
+#[test]
+fn a_backbone_in_a_bucket_goes_along_under_its_url() {
+    let mut own = Own::new();
+    let pictures = colours(|class, number| format!("{class}.{number}.png"));
+    let url = "file:///pfs/backbone";
+    let pictures = pictures.file("experiment.yaml", format!("backbone: {url}\n"));
+    own.pfs = Own::dressed(pictures, &own.storage, "");
+    let mut child = own.start(&["--config", "/pfs/experiment.yaml"]);
+    own.wait_for("RUNNING", &mut child);
+    let (_, err) = texts(&own.task());
+    let taken = format!("taking backbones/file/pfs/backbone for {url}");
+    assert!(err.contains(&taken), "{err}");
+    let package = own.published(&child.wait_with_output().unwrap());
+    assert_eq!(package.manifest.provenance.config["backbone"], url);
+}
+
 /// A build as small as those in images, which is what it sends when it is asked
 /// for no other.
 #[test]

@@ -1,28 +1,34 @@
-//! The URL of a registry.
+//! The URL of a folder in a store.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use object_store::path::Path as Key;
-use storage::{Bucket, Service};
 
-use crate::Error;
+use crate::{Bucket, Error, Service};
 
 /// The kinds of store, as a refusal lists them.
 const KINDS: &str = "file:///FOLDER, s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or \
                      az://CONTAINER/FOLDER";
 
-/// Where a registry is.
+/// Where a URL leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
+pub enum Place {
+    /// To this folder of the file system.
     Folder(PathBuf),
+    /// To a bucket, and what stands before the names of its objects.
     Bucket(Bucket, Key),
 }
 
 impl Place {
-    /// What `url` means, with the URL as it may be shown.
-    pub(crate) fn parse(url: &str) -> Result<(Self, String), Error> {
+    /// What `url` means, with the URL as it may be shown: `file:///FOLDER`,
+    /// `s3://BUCKET/FOLDER`, `gs://BUCKET/FOLDER` or `az://CONTAINER/FOLDER`.
+    ///
+    /// # Errors
+    ///
+    /// When it is none of these, or holds credentials.
+    pub fn parse(url: &str) -> Result<(Self, String), Error> {
         let url = url.trim().trim_end_matches('/');
-        let refuse = |reason: String| Err(Error::Url { reason });
+        let refuse = |reason: String| Err(Error::Url(reason));
         let Some((scheme, rest)) = url.split_once("://") else {
             // What is no URL may still hold a secret.
             return refuse(format!("it is no URL; expected {KINDS}"));
@@ -35,7 +41,8 @@ impl Place {
         }
         if scheme == "file" {
             let folder = Path::new(rest);
-            if !folder.is_absolute() {
+            let is_plain = |part| matches!(part, Component::RootDir | Component::Normal(_));
+            if !folder.is_absolute() || !folder.components().all(is_plain) {
                 return refuse(format!(
                     "{url:?} names no absolute folder; expected {KINDS}"
                 ));
@@ -99,11 +106,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_registry_is_refused_without_secrets() {
+    fn what_is_no_folder_is_refused_without_secrets() {
         for url in [
             "",
             "/srv/models",
             "file://srv/models",
+            "file:///srv/../models",
+            "s3://models/../a",
             "https://models.example/a",
             "s3://",
             "s3:///a",

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord};
 
-use super::DataError;
 use super::error::Place;
 use super::read::{Row, Texts};
+use super::{DataError, quotes};
 
 /// One CSV file, as it is read.
 pub(super) struct File<'a> {
@@ -56,23 +56,23 @@ impl File<'_> {
     /// When it is not CSV text, or has other columns than the files before it.
     pub(super) fn read_into(&self, texts: &mut Texts) -> Result<(), DataError> {
         self.refuse_binary()?;
+        let delimiter = u8::try_from(self.delimiter).unwrap_or(b',');
+        self.refuse_stray_quotes(delimiter)?;
         let mut reader = ReaderBuilder::new()
-            .delimiter(u8::try_from(self.delimiter).unwrap_or(b','))
+            .delimiter(delimiter)
             .trim(csv::Trim::All)
             .from_reader(self.content);
         let header = reader.headers().map_err(|e| self.malformed(&e))?.clone();
         let order = self.order(&header, &mut texts.names)?;
-        let mut last_line = 1;
         for record in reader.records() {
             let record = record.map_err(|e| self.malformed(&e))?;
-            last_line = record.position().map_or(last_line, |p| self.line(p));
             texts.rows.push(Row {
+                line: record.position().map_or(1, |p| self.line(p)),
                 fields: reordered(record, &order),
                 file: texts.files.len(),
-                line: last_line,
             });
         }
-        self.refuse_open_quote(last_line)
+        Ok(())
     }
 
     /// The line of the record at `position`. The parser's own number is that of
@@ -95,15 +95,11 @@ impl File<'_> {
         ))
     }
 
-    /// A quotation mark that is never closed swallows the rest of the file as
-    /// one field, which the parser lets pass.
-    fn refuse_open_quote(&self, last_record: u64) -> Result<(), DataError> {
-        let quotes = self.content.iter().filter(|byte| **byte == b'"').count();
-        let lines = line_of(self.content, self.content.trim_ascii_end().len());
-        if quotes % 2 == 1 && last_record < lines {
-            return Err(self.error(last_record, "a quotation mark is opened and never closed"));
-        }
-        Ok(())
+    fn refuse_stray_quotes(&self, delimiter: u8) -> Result<(), DataError> {
+        let stray = quotes::stray(self.content, delimiter);
+        stray.map_or(Ok(()), |stray| {
+            Err(self.error(stray.line, stray.to_string()))
+        })
     }
 
     /// For each of the columns, its position in this file's `header`. The first

@@ -10,6 +10,7 @@ mod error;
 mod file;
 mod files;
 mod known;
+mod quotes;
 mod read;
 mod split;
 mod target;

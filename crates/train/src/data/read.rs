@@ -213,7 +213,13 @@ mod tests {
         );
         assert_eq!(
             refused(b"x,y\n1,a\n2,\"b\n3,c\n"),
-            "data/a.csv:3: a quotation mark is opened and never closed"
+            "data/a.csv:3: a quotation mark opens a field and none closes it: remove it, or add the other"
+        );
+        assert_eq!(
+            refused(b"x,y\n1,a\n2,\"b\n3,\"c\"\n"),
+            "data/a.csv:3: a quotation mark opens a field, and the one that closes it in line 4 \
+             stands before 'c', where the field must end: remove both, or write marks within a \
+             field twice"
         );
         assert_eq!(
             refused(b"x,y\n"),
@@ -222,6 +228,17 @@ mod tests {
         assert_eq!(
             refused(b""),
             "there are no rows: 1 file and no line below the header"
+        );
+    }
+
+    #[test]
+    fn a_mark_within_a_field_and_a_line_end_in_marks_are_text() {
+        let texts = read_all(&[("a.tsv", b"x\ty\n5\" pipe\t1\n\"a\nb\"\t2\n")]).unwrap();
+        assert_eq!(texts.column(0).collect::<Vec<_>>(), ["5\" pipe", "a\nb"]);
+        let refused = read_all(&[("a.tsv", b"x\ty\n\"u\"x\t1\n")]).unwrap_err();
+        assert!(
+            refused.starts_with("data/a.tsv:2: a quotation"),
+            "{refused}"
         );
     }
 

@@ -33,7 +33,7 @@ fn data_that_is_no_table() {
         ),
         (
             b"x,y\n1,a\n2,\"b\n3,b\n",
-            "data/a.csv:3: a quotation mark is opened and never closed",
+            "data/a.csv:3: a quotation mark opens a field and none closes it: remove it, or add the other",
         ),
         (
             b"1,2\n3,4\n",

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::progress::step;
+use crate::progress;
 
 /// Which comes first: the publication, or a signal.
 pub(crate) struct Interruption(Arc<AtomicBool>);
@@ -40,7 +40,7 @@ impl Interruption {
                 }
             });
             if !publishes.swap(true, Ordering::SeqCst) {
-                step(format_args!(
+                progress::last(format_args!(
                     "error: stopped by a signal; nothing was published"
                 ));
                 // What a library does at an orderly end would break what its threads compute.

@@ -25,4 +25,5 @@ mod scale;
 mod sklearn;
 mod stopping;
 mod tables;
+mod terminal;
 mod verify;

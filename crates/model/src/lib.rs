@@ -30,6 +30,7 @@ mod session;
 mod table;
 #[cfg(feature = "texts")]
 mod text;
+mod variables;
 
 #[cfg(feature = "pictures")]
 pub use self::image::{ImageError, ImageInput, MAX_PIXELS, Resampling, thumbnail};
@@ -51,3 +52,4 @@ pub use session::{BUILT_IN, Input, Lane, Session, SessionError, Tensor};
 pub use table::{Cell, CellError, Column, ColumnKind, RowError, Table, is_missing};
 #[cfg(feature = "texts")]
 pub use text::{TextError, TextInput, Tokenizer, Tokens};
+pub use variables::without_empty_variables;

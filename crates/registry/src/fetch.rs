@@ -17,8 +17,22 @@ impl Registry {
     /// When a file is missing or damaged, the store is away, or `target` exists or
     /// cannot be written.
     pub async fn fetch(&self, version: &Version, target: &Path) -> Result<(), Error> {
+        self.fetch_some(version, target, |_| true).await
+    }
+
+    /// As [`Self::fetch`], with the files that are `wanted` by name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::fetch`].
+    pub async fn fetch_some(
+        &self,
+        version: &Version,
+        target: &Path,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<(), Error> {
         let staging = Staging::new(target)?;
-        for (name, entry) in &version.files {
+        for (name, entry) in version.files.iter().filter(|(name, _)| wanted(name)) {
             let key = self.file_key(&version.model, version.package, name);
             let mut parts = Path::new(name).components();
             let first = parts.next();

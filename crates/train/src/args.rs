@@ -146,10 +146,15 @@ pub struct TrainingOptions {
     #[command(flatten)]
     pub engine: EngineOptions,
 
-    /// The package of the last successful model, which `mode: delta` continues; where
-    /// there is none yet, it learns from everything. A Pachyderm worker asks Pachyderm.
+    /// The package of the last successful model, or the folder that holds it as `model`,
+    /// which `mode: delta` continues; where there is none yet, it learns from everything.
+    /// A Pachyderm worker asks Pachyderm.
     #[arg(long, env = "TRAIN_LAST_MODEL", value_name = "DIR")]
     pub last_model: Option<PathBuf>,
+
+    /// Whether it is known that no model is continued, whatever the mode is.
+    #[arg(skip)]
+    pub continues_none: bool,
 
     /// The port on 127.0.0.1 where a worker's own Pachyderm is asked for the last model.
     #[arg(long, env = "PEER_PORT", value_name = "PORT")]
@@ -210,8 +215,8 @@ impl TrainingOptions {
     /// The folder with the data.
     pub(crate) fn data_folder(&self) -> PathBuf {
         match &self.data {
-            Some(folder) if !folder.as_os_str().is_empty() => self.below_pfs(folder),
-            _ => self.pfs.join(&self.input),
+            Some(folder) => self.below_pfs(folder),
+            None => self.pfs.join(&self.input),
         }
     }
 

@@ -1,6 +1,7 @@
 //! `train`, and the subcommands beside its options.
 
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches};
+use model::without_empty_variables;
 
 use crate::{Args, EngineOptions, TrialOptions, VerifyOptions};
 
@@ -24,7 +25,7 @@ impl Command {
     /// The command line of this process. Ends the process when it is wrong, or asks
     /// for help.
     pub fn parse() -> Self {
-        let matches = Self::described().get_matches();
+        let matches = without_empty_variables(Self::described()).get_matches();
         Self::read(&matches).unwrap_or_else(|error| error.format(&mut Self::described()).exit())
     }
 

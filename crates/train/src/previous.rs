@@ -1,6 +1,7 @@
 //! The version before, that a report compares with.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use model::{DATA_FILE, Inventory, MANIFEST_FILE, Manifest};
@@ -9,7 +10,7 @@ use serde_json::Value;
 use crate::TrainingOptions;
 use crate::metrics::Previous;
 use crate::progress::step;
-use crate::publication::{METRICS_FILE, PACKAGE};
+use crate::publication::{METRICS_FILE, package_in};
 
 /// The version before, and what it has learned from.
 #[derive(Debug)]
@@ -20,6 +21,27 @@ pub(crate) struct Former {
     pub(crate) data: Inventory,
 }
 
+/// The version that the report of a package compares with, if with any.
+///
+/// # Errors
+///
+/// When its figures cannot be read.
+pub(crate) fn compared_with(package: &Path) -> Result<Option<String>> {
+    let metrics = metrics(package)?;
+    let version = metrics.pointer("/previous/version").and_then(Value::as_str);
+    Ok(version.map(str::to_owned))
+}
+
+/// The figures for programs of the package in `folder`.
+fn metrics(folder: &Path) -> Result<Value> {
+    let path = folder.join(METRICS_FILE);
+    serde_json::from_slice(&bytes(&path)?).with_context(|| format!("{} is no JSON", path.display()))
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
 /// The package that `--previous` names, or the folder `model` in it. A folder that
 /// is empty or absent holds none yet.
 ///
@@ -28,25 +50,19 @@ pub(crate) struct Former {
 /// When there is a package, and its description or figures cannot be read, or it is of
 /// another model.
 pub(crate) fn read(options: &TrainingOptions) -> Result<Option<Former>> {
-    let given = options.previous.as_deref();
-    let Some(given) = given.filter(|path| !path.as_os_str().is_empty()) else {
+    let Some(given) = &options.previous else {
         return Ok(None);
     };
     let given = options.below_pfs(given);
-    let below = given.join(PACKAGE);
-    let folder = if below.is_dir() { below } else { given };
-    let description = folder.join(MANIFEST_FILE);
-    if !description.exists() {
-        let folder = folder.display();
+    let Some(folder) = package_in(&given) else {
+        let given = given.display();
         step(format_args!(
-            "there is no package in {folder}: no version to compare with"
+            "there is no package in {given}: no version to compare with"
         ));
         return Ok(None);
-    }
-    let read = |path: &std::path::Path| {
-        fs::read(path).with_context(|| format!("cannot read {}", path.display()))
     };
-    let manifest: Manifest = serde_json::from_slice(&read(&description)?)
+    let description = folder.join(MANIFEST_FILE);
+    let manifest: Manifest = serde_json::from_slice(&bytes(&description)?)
         .with_context(|| format!("{} describes no package", description.display()))?;
     ensure!(
         manifest.name == options.model,
@@ -55,9 +71,7 @@ pub(crate) fn read(options: &TrainingOptions) -> Result<Option<Former>> {
         manifest.name,
         options.model
     );
-    let path = folder.join(METRICS_FILE);
-    let metrics: Value = serde_json::from_slice(&read(&path)?)
-        .with_context(|| format!("{} is no JSON", path.display()))?;
+    let metrics = metrics(&folder)?;
     let listed = folder.join(DATA_FILE);
     let data = match listed.exists() {
         true => Inventory::read(&listed)?,

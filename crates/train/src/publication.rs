@@ -33,6 +33,23 @@ pub(crate) const METRICS_FILE: &str = "metrics.json";
 /// The directory of a package that was not promoted.
 const CANDIDATE: &str = "candidate";
 
+/// The folder of the package that somebody names: `given`, or `model` in it, as in the
+/// output of a run. None where that is absent or empty, as before the first version.
+pub(crate) fn package_in(given: &Path) -> Option<PathBuf> {
+    let below = given.join(PACKAGE);
+    let folder = if below.is_dir() {
+        below
+    } else {
+        given.to_owned()
+    };
+    let is_empty = |mut entries: fs::ReadDir| entries.next().is_none();
+    let nothing = match fs::read_dir(&folder) {
+        Ok(entries) => is_empty(entries),
+        Err(_) => !folder.exists(),
+    };
+    (!nothing).then_some(folder)
+}
+
 /// What an earlier run has left in the output folder.
 pub(crate) enum Former {
     /// All that it was to publish.
@@ -216,6 +233,15 @@ impl Out<'_> {
             registered,
             has_info: true,
         })
+    }
+
+    /// Publishes what lies whole in the output folder to the registry as well.
+    pub(crate) fn register(self, job: &Job) -> Result<Outcome> {
+        let manifest = Package::open(&self.folder.join(PACKAGE))?.manifest;
+        // Until it is written again, it would name no registry.
+        let info = self.folder.join(MODEL_INFO_FILE);
+        fs::remove_file(&info).with_context(|| format!("cannot remove {}", info.display()))?;
+        self.complete(job, manifest.metrics, manifest.digest)
     }
 
     /// Goes on where a run ended that had published a version which was not promoted.

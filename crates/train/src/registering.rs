@@ -1,14 +1,18 @@
 //! The registry that a version is published to.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
+use model::{DATA_FILE, MANIFEST_FILE};
 use registry::{Asked, Condition, Error, Published, Registry, Version};
 use storage::Access;
 use tokio::runtime::Runtime;
 
+use crate::job::Job;
+use crate::previous;
 use crate::progress::{step, warn};
+use crate::publication::METRICS_FILE;
 use crate::waiting::{runtime, wait};
 
 /// Where versions are kept, and when one becomes the latest.
@@ -97,6 +101,49 @@ impl Registering {
             Err(Error::NoModel { .. } | Error::NoVersion { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The version of `model` with this name, if there is one.
+    fn named(&self, model: &str, name: &str) -> Result<Option<Version>> {
+        let asked = Asked::Named(name.to_owned());
+        match wait(&self.runtime, self.registry.find(model, &asked)) {
+            Ok(version) => Ok(Some(version).filter(|version| version.name == name)),
+            Err(Error::NoModel { .. } | Error::NoVersion { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What the report of `job`'s version compares with, fetched into a new folder below
+    /// `scratch`: the latest version; where this one is published already, the one that
+    /// it was compared with, so that it is made again as it was.
+    pub(crate) fn previous(&self, job: &Job, scratch: &Path) -> Result<Option<PathBuf>> {
+        let name = match self.named(&job.model, &job.version)? {
+            Some(own) => match self.described(&own, &scratch.join("own"))? {
+                Some(own) => previous::compared_with(&own)?,
+                None => None,
+            },
+            None => self.latest(&job.model)?.map(|latest| latest.name),
+        };
+        let version = match name {
+            Some(name) => self.named(&job.model, &name)?,
+            None => None,
+        };
+        match version {
+            Some(version) => self.described(&version, &scratch.join("previous")),
+            None => Ok(None),
+        }
+    }
+
+    /// The new folder `target` with the files of `version` that describe it; none where
+    /// it has no figures for programs.
+    fn described(&self, version: &Version, target: &Path) -> Result<Option<PathBuf>> {
+        if !version.files.contains_key(METRICS_FILE) {
+            return Ok(None);
+        }
+        let wanted = |name: &str| [MANIFEST_FILE, METRICS_FILE, DATA_FILE].contains(&name);
+        let fetching = self.registry.fetch_some(version, target, wanted);
+        wait(&self.runtime, fetching)?;
+        Ok(Some(target.to_owned()))
     }
 
     /// Publishes the package in `folder`.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use model::Task;
 use registry::{Condition, Promotion};
 
@@ -12,7 +12,7 @@ use crate::job::Job;
 use crate::publication::{Former, Out, Outcome, REPORT_FILE};
 use crate::registering::Registering;
 use crate::subject::Subject;
-use crate::{Args, metrics, publication};
+use crate::{Args, TrainingOptions, metrics, publication};
 
 /// Trains in this process; gives the result's text.
 pub(crate) fn local(args: &Args) -> Result<String> {
@@ -35,11 +35,28 @@ pub(crate) fn local(args: &Args) -> Result<String> {
             registering: registering.as_ref(),
         },
     };
+    let scratch = tempfile::tempdir().context("cannot create a temporary folder")?;
+    let options = &with_previous(options, out.registering, &job, scratch.path())?;
     let published = subject.train(options, &job)?;
     let task = published.manifest.task;
     interruption.too_late();
     let outcome = published.write(out)?;
     Ok(result(&outcome, main_figures(task), &folder))
+}
+
+/// `options` with the version that the report compares with, where only the registry
+/// tells it.
+fn with_previous(
+    options: &TrainingOptions,
+    registering: Option<&Registering>,
+    job: &Job,
+    scratch: &Path,
+) -> Result<TrainingOptions> {
+    let mut options = options.clone();
+    if let (Some(registering), None) = (registering, &options.previous) {
+        options.previous = registering.previous(job, scratch)?;
+    }
+    Ok(options)
 }
 
 /// What is still to be published.
@@ -66,13 +83,12 @@ impl Publishing {
         let candidate = match former {
             None => return Ok(Self::To(registering(condition)?)),
             Some(Former::Candidate(candidate)) => candidate,
-            Some(Former::Done(_)) => {
-                return Ok(Self::Over(format!(
-                    "{} {} is published already in {}: nothing to do\n",
-                    job.model,
-                    job.version,
-                    folder.display()
-                )));
+            Some(Former::Done(info)) => {
+                let registering = match info.registry {
+                    Some(_) => None,
+                    None => registering(condition)?,
+                };
+                return Self::done(registering.as_ref(), job, folder);
             }
         };
         let registering = registering(condition)?;
@@ -83,6 +99,26 @@ impl Publishing {
         .resume(job)?;
         let figures = main_figures(candidate.task);
         Ok(Self::Over(result(&outcome, figures, folder)))
+    }
+
+    /// What is published in `folder` is done, but for the registry, where it is in none.
+    fn done(registering: Option<&Registering>, job: &Job, folder: &Path) -> Result<Self> {
+        if registering.is_some() {
+            let outcome = Out {
+                folder,
+                registering,
+            }
+            .register(job)?;
+            let figures = [Task::Classification, Task::Regression].map(main_figures);
+            let text = result(&outcome, &figures.concat(), folder);
+            return Ok(Self::Over(text));
+        }
+        Ok(Self::Over(format!(
+            "{} {} is published already in {}: nothing to do\n",
+            job.model,
+            job.version,
+            folder.display()
+        )))
     }
 }
 

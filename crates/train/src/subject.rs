@@ -117,11 +117,7 @@ impl Subject {
 
 /// The settings of the file that `options` name.
 pub(crate) fn read_experiment(options: &TrainingOptions) -> Result<Experiment> {
-    let path = options
-        .config
-        .as_deref()
-        .filter(|path| !path.as_os_str().is_empty());
-    let Some(path) = path else {
+    let Some(path) = &options.config else {
         step(format_args!(
             "no experiment file: every setting has its default"
         ));
@@ -132,8 +128,7 @@ pub(crate) fn read_experiment(options: &TrainingOptions) -> Result<Experiment> {
 
 /// The condition of promotion of that file.
 pub(crate) fn promote_if(options: &TrainingOptions) -> Result<Option<Condition>> {
-    let path = options.config.as_deref();
-    let Some(path) = path.filter(|path| !path.as_os_str().is_empty()) else {
+    let Some(path) = &options.config else {
         return Ok(None);
     };
     Ok(Experiment::read(&options.below_pfs(path))?.promote_if)

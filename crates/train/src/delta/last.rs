@@ -5,6 +5,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use model::{DATA_FILE, Inventory, Manifest, Package};
 
+use crate::publication;
+
 /// What is needed of a model to continue it.
 pub(super) struct Last {
     pub(super) manifest: Manifest,
@@ -17,11 +19,12 @@ pub(super) struct Last {
 }
 
 impl Last {
-    /// Opens the package in `folder`; none where there is no such folder.
+    /// Opens the package in `folder`, or in the folder `model` in it; none where it is
+    /// absent or empty.
     pub(super) fn open(folder: &Path) -> Result<Option<Self>> {
-        if !folder.exists() {
+        let Some(folder) = &publication::package_in(folder) else {
             return Ok(None);
-        }
+        };
         let package = Package::open(folder).context("cannot continue the last model")?;
         let manifest = package.manifest;
         let inventory = if manifest.files.contains_key(DATA_FILE) {

@@ -46,7 +46,7 @@ impl Delta {
         mode: Mode,
         data: &Inventory,
     ) -> Result<Option<Self>> {
-        if mode == Mode::All {
+        if mode == Mode::All || options.continues_none {
             return Ok(None);
         }
         let Some((last, told)) = last(options)? else {
@@ -101,8 +101,7 @@ impl Delta {
 /// The last model, and what is new where Pachyderm tells that; none where there is no
 /// model yet.
 fn last(options: &TrainingOptions) -> Result<Option<(Last, Option<Difference>)>> {
-    let folder = options.last_model.as_deref();
-    if let Some(folder) = folder.filter(|path| !path.as_os_str().is_empty()) {
+    if let Some(folder) = &options.last_model {
         let last = Last::open(&options.below_pfs(folder))?;
         if last.is_none() {
             step(format_args!(

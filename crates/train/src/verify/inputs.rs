@@ -85,6 +85,20 @@ impl Inputs {
         })
     }
 
+    /// These, and one value more.
+    pub(super) fn and(
+        mut self,
+        name: &str,
+        recorded: Option<String>,
+        here: Option<String>,
+    ) -> Self {
+        if recorded != here {
+            let difference = Difference { recorded, here };
+            self.others.insert(name.to_owned(), difference);
+        }
+        self
+    }
+
     /// The engine that embedded, and the one that does here, where they differ.
     pub(super) fn engines(&self) -> Option<(&str, &str)> {
         let Difference { recorded, here } = self.others.get(ENGINE)?;

@@ -17,9 +17,9 @@ pub use self::options::VerifyOptions;
 use self::result::Verified;
 use crate::experiment::Experiment;
 use crate::job::{Job, Program};
-use crate::progress;
 use crate::publication::{Out, PACKAGE};
 use crate::subject::{self, Subject};
+use crate::{previous, progress};
 
 /// Compares what was recorded with what is here, trains, and compares what comes
 /// out; gives the result's text.
@@ -39,6 +39,15 @@ pub(crate) fn run(options: &VerifyOptions) -> Result<String> {
             base.version
         );
     }
+    let compared = previous::compared_with(&options.package)?;
+    if let (Some(version), None) = (&compared, &options.previous) {
+        bail!(
+            "the report of {} {} compares with {version}: name the package of that one with \
+             --previous",
+            manifest.name,
+            manifest.version
+        );
+    }
     let training = options.training(&manifest);
     let experiment = match options.config {
         Some(_) => subject::read_experiment(&training)?,
@@ -48,7 +57,9 @@ pub(crate) fn run(options: &VerifyOptions) -> Result<String> {
     let subject = Subject::of(&training, experiment).context("cannot read what it was made of")?;
     let inventory = inventory(options, &manifest)?;
     let found = (&subject, subject.engine(&training)?);
-    let inputs = Inputs::compare(&manifest, &inventory, found, &here)?;
+    let former = previous::read(&training)?.map(|former| former.figures.version);
+    let inputs =
+        Inputs::compare(&manifest, &inventory, found, &here)?.and("previous", compared, former);
     if !options.json {
         progress::result(&inputs.text());
     }

@@ -94,6 +94,7 @@ impl VerifyOptions {
             cache: None,
             engine: self.engine.like(from.engine.as_deref()),
             last_model: self.last_model.clone(),
+            continues_none: from.base.is_none(),
             peer_port: None,
             previous: self.previous.clone(),
             job_id: Some(manifest.version.clone()),

@@ -1,6 +1,7 @@
 //! `mode: delta` on a table: a second commit continues the linear model of the first.
 
 use std::fmt::Write;
+use std::fs;
 
 use crate::common::{Noise, Pfs, VERSION, either_csv, likeliest, predict, table};
 use model::{Cell, ColumnKind, Package};
@@ -150,7 +151,7 @@ fn what_the_last_model_took_is_taken_still() {
     pfs.train(&WITH);
     let before = pfs.package();
     let pfs = pfs.keep_as_last().file("data/b.csv", second);
-    std::fs::remove_file(pfs.path().join("data/a.csv")).unwrap();
+    fs::remove_file(pfs.path().join("data/a.csv")).unwrap();
     let (_, said) = pfs.train(&WITH);
     assert!(said.contains("the data has no column \"g\""), "{said}");
     let package = pfs.package();
@@ -202,10 +203,33 @@ fn a_text_in_a_column_of_numbers_ends_a_delta() {
 fn a_delta_is_made_again_with_the_model_that_it_continues() {
     let pfs = first("mode: delta\n");
     pfs.train(&WITH);
+    let (status, _, said) = pfs.verify(&[]);
+    assert_eq!(status, Some(0), "the first continues none: {said}");
     let pfs = second(pfs);
     pfs.train(&WITH);
     let (status, _, said) = pfs.verify(&["--last-model", "/pfs/last"]);
     assert_eq!(status, Some(0), "{said}");
+}
+
+#[test]
+fn the_last_model_may_be_an_output_folder() {
+    let pfs = first("mode: delta\n");
+    fs::create_dir(pfs.path().join("last")).unwrap();
+    let (_, said) = pfs.train(&WITH);
+    assert!(
+        said.contains("there is no last model in /pfs/last"),
+        "{said}"
+    );
+    fs::rename(pfs.out().join("model"), pfs.path().join("last/model")).unwrap();
+    fs::remove_file(pfs.out().join("model-info.yaml")).unwrap();
+    let (_, said) = pfs.train(&WITH);
+    assert!(
+        said.contains(&format!("no file is new since {VERSION}")),
+        "{said}"
+    );
+    let half = first("mode: delta\n").file("last/model/model.onnx", "");
+    let error = half.refused(&WITH);
+    assert!(error.contains("cannot continue the last model"), "{error}");
 }
 
 #[test]

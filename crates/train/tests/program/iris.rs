@@ -140,6 +140,33 @@ fn the_report_is_one_file_with_pictures_and_tables() {
     );
 }
 
+/// A descriptor that leaves values open sets variables to nothing.
+#[test]
+fn a_variable_without_a_value_says_nothing() {
+    let pfs = Pfs::iris();
+    let mut command = pfs.command();
+    for name in [
+        "TRAIN_CACHE",
+        "TRAIN_CONFIG",
+        "TRAIN_DATA",
+        "TRAIN_ENGINE",
+        "TRAIN_LAST_MODEL",
+        "TRAIN_PREVIOUS",
+        "TRAIN_PROMOTE_IF",
+        "TRAIN_REGISTRY",
+        "PEER_PORT",
+        "PPS_PROJECT_NAME",
+    ] {
+        command.env(name, "");
+    }
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{:?}",
+        crate::common::texts(&output)
+    );
+}
+
 #[test]
 fn a_second_run_does_nothing_and_another_version_is_refused() {
     let pfs = Pfs::iris();

@@ -121,6 +121,30 @@ fn what_cannot_be_made_again_is_refused() {
     assert!(err.contains("is damaged"), "{err}");
 }
 
+#[test]
+fn what_the_report_compares_with_is_wanted() {
+    let first = Pfs::iris();
+    first.train(&["--job-id", "first"]);
+    let before = first.out();
+    let before = before.to_str().unwrap();
+    let second = Pfs::iris();
+    second.train(&["--previous", before]);
+    let (status, _, err) = second.verify(&[]);
+    assert_eq!(status, Some(1));
+    assert!(
+        err.contains("compares with first: name the package of that one with --previous"),
+        "{err}"
+    );
+    let (status, out, err) = second.verify(&["--previous", before]);
+    assert_eq!(status, Some(0), "{out}{err}");
+    let (status, out, _) = first.verify(&["--previous", second.out().to_str().unwrap()]);
+    assert_eq!(status, Some(1));
+    assert!(
+        out.starts_with(&format!("previous    recorded none, here {VERSION}\n")),
+        "{out}"
+    );
+}
+
 /// As `sha256sum --check` reads it.
 #[test]
 fn the_list_of_data_files_is_one_of_sha256sum() {

@@ -23,6 +23,9 @@ use crate::local::repo::Processed;
 /// The variable by which train is told the package of the last model.
 const LAST_MODEL: &str = "TRAIN_LAST_MODEL";
 
+/// The variable by which train is told what its report compares with.
+const PREVIOUS: &str = "TRAIN_PREVIOUS";
+
 /// Where train puts a package in its output.
 const MODEL: &str = "model";
 
@@ -167,6 +170,9 @@ impl Work<'_> {
             _ => PathBuf::from(LAST),
         };
         let model = last.join(MODEL).to_string_lossy().into_owned();
+        if self.last.is_some() {
+            env.push((PREVIOUS.to_owned(), model.clone()));
+        }
         env.push((LAST_MODEL.to_owned(), model));
         for part in &datum.parts {
             let name = part.input.name();

@@ -49,6 +49,9 @@ fn a_worse_version_is_kept_and_not_served() {
         );
         let kept = Package::open(&pfs.out().join("candidate")).unwrap();
         assert_eq!(kept.manifest.version, "job-b");
+        let metrics = fs::read(pfs.out().join("candidate/metrics.json")).unwrap();
+        let metrics: serde_json::Value = serde_json::from_slice(&metrics).unwrap();
+        assert_eq!(metrics["previous"]["version"], "job-a");
         // Once more in the same output, and once in another: nothing is new.
         let before = tree(&pfs.out());
         let (out, _) = case.publishes("job-b", &pfs);
@@ -83,6 +86,22 @@ fn without_a_promoted_version_there_is_nothing_to_serve() {
     // The experiment's own condition holds for a first version.
     case.publishes("job-b", &quick());
     assert_eq!(case.latest().unwrap().number, 2);
+}
+
+#[test]
+fn what_is_published_already_is_registered_when_there_is_a_registry() {
+    let case = Case::new("file");
+    let pfs = quick();
+    pfs.train(&["--config", "/pfs/e.yaml"]);
+    let first = tree(&pfs.out().join("model"));
+    let version = crate::common::VERSION;
+    let (out, _) = case.publishes(version, &pfs);
+    assert!(out.contains("promoted    yes"), "{out}");
+    assert!(out.contains("accuracy    0."), "{out}");
+    assert_eq!(served(&pfs.out()), (version.to_owned(), 1));
+    assert_eq!(tree(&pfs.out().join("model")), first);
+    let (out, _) = case.publishes(version, &pfs);
+    assert!(out.contains("nothing to do"), "{out}");
 }
 
 #[test]

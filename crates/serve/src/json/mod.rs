@@ -3,7 +3,7 @@
 mod bound;
 mod nested;
 mod object;
-mod objects;
+pub(crate) mod objects;
 mod scalar;
 mod syntax;
 mod values;
@@ -12,5 +12,5 @@ pub(crate) use bound::{Holds, Together, TooMany};
 pub(crate) use nested::Nested;
 pub(crate) use object::Object;
 pub(crate) use scalar::Scalar;
-pub(crate) use syntax::{parse, problem};
+pub(crate) use syntax::{parse, parse_list, problem};
 pub(crate) use values::Values;

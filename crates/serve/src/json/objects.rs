@@ -13,18 +13,20 @@ const MOST: usize = 1 << 20;
 /// A longer body may have one in so many bytes.
 const BYTES: usize = 64;
 
-/// Refuses `body`, which is JSON, when it has too many objects.
+/// Refuses a body whose `parts`, each JSON, have too many objects together.
 ///
 /// # Errors
 ///
 /// With their number.
-pub(super) fn check(body: &[u8]) -> Result<(), Problem> {
-    let most = MOST.max(body.len() / BYTES);
+pub(crate) fn check<'a>(parts: impl Iterator<Item = &'a [u8]> + Clone) -> Result<(), Problem> {
+    let sum = |of: fn(&[u8]) -> usize| parts.clone().map(of).sum::<usize>();
+    let bytes = sum(<[u8]>::len);
+    let most = MOST.max(bytes / BYTES);
     // Braces in texts count too, which is no matter mostly, and fast.
-    if body.len() / 2 <= most || memchr_iter(b'{', body).count() <= most {
+    if bytes / 2 <= most || sum(|part| memchr_iter(b'{', part).count()) <= most {
         return Ok(());
     }
-    match count(body) {
+    match sum(count) {
         objects if objects > most => Err(Problem::TooManyParts(format!(
             "the body has {objects} objects, more than the {most} that this server reads at a \
              time; send fewer, or a list of lists instead of records"
@@ -77,13 +79,16 @@ mod tests {
     #[test]
     fn as_many_as_allowed() {
         let body = |count: usize, unit: &str| format!("[{}0]", unit.repeat(count)).into_bytes();
-        assert_eq!(check(&body(MOST, "{},")), Ok(()));
-        let refused = check(&body(MOST + 1, "{},")).unwrap_err();
+        let check = |parts: &[Vec<u8>]| check(parts.iter().map(Vec::as_slice));
+        assert_eq!(check(&[body(MOST, "{},")]), Ok(()));
+        assert_eq!(check(&[body(MOST - 1, "{},"), body(1, "{},")]), Ok(()));
+        assert!(check(&[body(MOST, "{},"), body(1, "{},")]).is_err());
+        let refused = check(&[body(MOST + 1, "{},")]).unwrap_err();
         let text = refused.to_string();
         assert!(
             text.contains("1048577 objects, more than the 1048576"),
             "{text}"
         );
-        assert_eq!(check(&body(MOST + 1, "\"{\",")), Ok(()));
+        assert_eq!(check(&[body(MOST + 1, "\"{\",")]), Ok(()));
     }
 }

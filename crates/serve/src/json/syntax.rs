@@ -1,5 +1,7 @@
 //! What a body that is not the expected JSON should be told.
 
+use std::iter;
+
 use serde::Deserialize;
 use serde_json::error::Category;
 
@@ -17,11 +19,21 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem
         let text = "the body is empty, expected a JSON object";
         return Err(Problem::BadData(text.to_owned()));
     }
-    objects::check(body)?;
+    objects::check(iter::once(body))?;
     match serde_json::from_slice::<Object<T>>(body) {
         Ok(Object(message)) => Ok(message),
         Err(error) => Err(problem(&error, |_| explain(body, &error))),
     }
+}
+
+/// Reads `body`, which is a list.
+///
+/// # Errors
+///
+/// As [`parse`].
+pub(crate) fn parse_list<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
+    objects::check(iter::once(body))?;
+    serde_json::from_slice(body).map_err(|error| problem(&error, |_| explain(body, &error)))
 }
 
 /// What to answer when reading fails with `error`, which `explain` puts in words.

@@ -33,19 +33,32 @@ impl Method {
     }
 }
 
+/// Refuses a `method` that `unit` does not have, before its messages are read.
+///
+/// # Errors
+///
+/// When it is a package, which neither routes nor aggregates.
+pub(super) fn check(unit: &Unit, method: Method) -> Result<(), Problem> {
+    match (unit, method) {
+        (Unit::Package(_), Method::Route | Method::Aggregate) => {
+            Err(bad("a model neither routes nor aggregates"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The form of a door for a reply.
 pub(super) type Write<T> = fn(Reply<'_>) -> Result<T, Problem>;
 
 /// What a door gets for messages, with what it has for Prometheus.
 pub(super) type Responded<T> = Result<Step<(T, Vec<ModelMetric>)>, Problem>;
 
-/// Does `method` of `unit` with `messages`, one of them but for the aggregate; the
+/// Does `method`, which `unit` has, with `messages`, one of them but for the aggregate; the
 /// reply is in the form of `write`.
 ///
 /// # Errors
 ///
-/// When a message is not what the unit takes, the unit has no such method, or
-/// the model fails.
+/// When a message is not what the unit takes, or the model fails.
 pub(super) fn respond<T: 'static>(
     unit: &Unit,
     node: Arc<Node>,
@@ -79,9 +92,6 @@ pub(super) fn respond<T: 'static>(
                 finish(meta, package::outcome(predictor, form, prediction))
             };
             return Ok(Step::Ask(features, Box::new(finish)));
-        }
-        (Unit::Package(_), Method::Route | Method::Aggregate) => {
-            return Err(bad("a model neither routes nor aggregates"));
         }
         _ => passed(unit, method, payloads, &meta)?,
     };

@@ -8,7 +8,7 @@ use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
-use super::call::{Method, Responded, respond};
+use super::call::{self, Method, Responded, respond};
 use super::reply::Node;
 use super::{convert, feedback, protojson};
 use crate::app::App;
@@ -78,12 +78,7 @@ impl Door {
     async fn call(&self, method: Method, messages: Vec<SeldonMessage>) -> Reply {
         let node = Arc::clone(&self.0.node);
         let unit = self.0.unit().map_err(|problem| status(&problem))?;
-        let absent = matches!(method, Method::Route | Method::Aggregate);
-        if absent && matches!(unit.as_ref(), Unit::Package(_)) {
-            return Err(Status::unimplemented(
-                "a model neither routes nor aggregates",
-            ));
-        }
+        call::check(&unit, method).map_err(|problem| Status::unimplemented(problem.to_string()))?;
         let size = messages.iter().map(SeldonMessage::encoded_len).sum();
         let outcome = self
             .0
@@ -127,6 +122,7 @@ pub(super) fn read(
     method: Method,
     messages: Vec<SeldonMessage>,
 ) -> Responded<SeldonMessage> {
+    call::check(unit, method)?;
     let messages: Result<_, Problem> = messages.into_iter().map(convert::message).collect();
     respond(unit, node, method, messages?, convert::reply)
 }

@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::call::{Method, Responded, respond};
+use super::call::{self, Method, Responded, respond};
 use super::reply::Node;
 use super::source::Source;
 use super::{feedback, reply, source};
@@ -100,6 +100,7 @@ pub(super) fn read(
     method: Method,
     source: &Source,
 ) -> Responded<Vec<u8>> {
+    call::check(unit, method)?;
     let messages = match method {
         Method::Aggregate => source.messages()?,
         _ => vec![source.message()?],

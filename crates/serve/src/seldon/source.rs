@@ -130,13 +130,14 @@ impl Source {
         };
         let list: Together<Object<Message<'_>>> = match self {
             Self::Json(text) if text.trim_ascii_start().starts_with(b"[") => {
-                serde_json::from_slice(text).map_err(|e| json::problem(&e, |e| e))?
+                json::parse_list(text)?
             }
             Self::Json(text) => {
                 let list: List<'_> = json::parse(text)?;
                 list.messages.ok_or_else(missing)?
             }
             Self::Fields(fields) => {
+                check(fields)?;
                 let found = fields.iter().find(|field| field.name == "seldonMessages");
                 found.ok_or_else(missing)?.json()?
             }
@@ -161,7 +162,14 @@ impl Source {
     }
 }
 
+/// Refuses fields that have too many objects together.
+fn check(fields: &[Field]) -> Result<(), Problem> {
+    let json = fields.iter().filter(|field| !field.is_file);
+    json::objects::check(json.map(|field| &field.value[..]))
+}
+
 fn message(fields: &[Field]) -> Result<Message<'_>, Problem> {
+    check(fields)?;
     let mut message = Message::default();
     for field in fields {
         match field.name.as_str() {

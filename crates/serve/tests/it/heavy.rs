@@ -6,6 +6,7 @@ use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
 
+use crate::support::client::Client;
 use crate::support::grpc::Caller;
 use crate::support::package;
 use crate::support::proto::inference as pb;
@@ -115,6 +116,44 @@ fn records_and_messages_that_are_empty_are_not_read() {
     ] {
         let reply = server.post(path, &body);
         assert_eq!(reply.status, 413, "{}", reply.body);
+        assert!(reply.body.contains("send fewer"), "{}", reply.body);
+    }
+    let most = server.most_memory();
+    assert!(most < MOST, "{most} bytes");
+}
+
+#[test]
+fn objects_are_counted_wherever_a_message_stands() {
+    let server = Server::ready(bare().arg("--echo"));
+    let client = Client::new();
+    let list = body("[", "{},", "]");
+    let part = |name: &str, value: &str| {
+        format!("--X\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    // Two fields, neither of which has too many by itself.
+    let some = format!("[{}0]", "{},".repeat(600_000));
+    let form = "multipart/form-data; boundary=X";
+    for (path, content_type, body) in [
+        ("/aggregate", "application/json", list.clone()),
+        (
+            "/aggregate",
+            "application/x-www-form-urlencoded",
+            format!("json={list}"),
+        ),
+        (
+            "/aggregate",
+            form,
+            part("seldonMessages", &list) + "--X--\r\n",
+        ),
+        ("/predict", form, part("jsonData", &list) + "--X--\r\n"),
+        (
+            "/predict",
+            form,
+            part("jsonData", &some) + &part("meta", &some) + "--X--\r\n",
+        ),
+    ] {
+        let reply = client.post(&server.url(path), content_type, &body);
+        assert_eq!(reply.status, 413, "{path} {content_type}: {}", reply.body);
         assert!(reply.body.contains("send fewer"), "{}", reply.body);
     }
     let most = server.most_memory();

@@ -388,6 +388,16 @@ fn bodies_that_are_no_message() {
 }
 
 #[test]
+fn what_a_package_does_not_do_is_said_before_the_messages_are_read() {
+    let server = Server::start(&package::iris());
+    for path in ["/route", "/aggregate"] {
+        let reply = server.post(path, "[{bad");
+        assert_eq!(reply.status, 400);
+        assert_eq!(info(&reply.body), "a model neither routes nor aggregates");
+    }
+}
+
+#[test]
 fn other_paths_and_methods() {
     let server = Server::start(&package::iris());
     let client = Client::new();

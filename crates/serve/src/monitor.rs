@@ -69,10 +69,13 @@ pub(crate) struct Outlier {
 }
 
 impl Outlier {
+    /// The name of the score in answers.
+    pub(crate) const SCORE: &str = "outlier_score";
+
     /// The two of them by their names in answers.
     pub(crate) fn tags(self) -> [(&'static str, Value); 2] {
         [
-            ("outlier_score", self.score.into()),
+            (Self::SCORE, self.score.into()),
             ("is_outlier", self.is_outlier.into()),
         ]
     }

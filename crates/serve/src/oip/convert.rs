@@ -126,7 +126,8 @@ fn parameters(outlier: Outlier) -> HashMap<String, pb::InferParameter> {
     let parameter = |(name, value): (&str, Value)| {
         let choice = match value {
             Value::Bool(value) => Some(ParameterChoice::BoolParam(value)),
-            value => value.as_f64().map(ParameterChoice::DoubleParam),
+            // The messages of KServe and MLServer have no double_param.
+            value => Some(ParameterChoice::StringParam(value.to_string())),
         };
         let parameter = pb::InferParameter {
             parameter_choice: choice,

@@ -11,6 +11,7 @@ use super::extension::TensorReply;
 use super::output::{Listed, OutputTensor};
 use super::request::InferRequest;
 use crate::json::{Object, Scalar};
+use crate::monitor::Outlier;
 use crate::problem::Problem;
 use crate::proto::inference as pb;
 use pb::infer_parameter::ParameterChoice;
@@ -91,7 +92,7 @@ pub(super) fn response(message: &pb::ModelInferResponse) -> Result<Vec<u8>, Prob
         model_version: &message.model_version,
         id: &message.id,
         parameters: parameters
-            .map(|(name, value)| (name.clone(), parameter(value)))
+            .map(|(name, value)| (name.clone(), parameter(name, value)))
             .collect(),
         outputs: tensors.iter().map(listed).collect(),
     })
@@ -119,8 +120,12 @@ fn listed<'a>(tensor: &'a OutputTensor<'a>) -> TensorReply<'a> {
     }
 }
 
-fn parameter(parameter: &pb::InferParameter) -> Value {
+fn parameter(name: &str, parameter: &pb::InferParameter) -> Value {
     match &parameter.parameter_choice {
+        // A number in JSON, and a text in the message, which has no numbers with a point.
+        Some(ParameterChoice::StringParam(value)) if name == Outlier::SCORE => {
+            value.parse().unwrap_or_else(|_| value.as_str().into())
+        }
         Some(ParameterChoice::BoolParam(value)) => (*value).into(),
         Some(ParameterChoice::Int64Param(value)) => (*value).into(),
         Some(ParameterChoice::StringParam(value)) => value.as_str().into(),

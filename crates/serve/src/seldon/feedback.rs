@@ -35,9 +35,15 @@ pub(super) fn write(reply: &SeldonMessage) -> Result<Vec<u8>, Problem> {
 ///
 /// # Errors
 ///
-/// When the request that is judged is not a message.
+/// When the request that is judged is not a message, or the reward is not finite.
 pub(super) fn receive(app: &App, feedback: Feedback) -> Result<SeldonMessage, Problem> {
-    let reward = feedback.reward.into();
+    let reward = f64::from(feedback.reward);
+    // Once added, it would be the sum for ever.
+    if !reward.is_finite() {
+        let text =
+            format!("the reward is {reward}, which cannot be added up: send a finite number");
+        return Err(Problem::BadData(text));
+    }
     let reply = reply(&app.node, feedback)?;
     app.metrics.rewarded(reward);
     Ok(reply)

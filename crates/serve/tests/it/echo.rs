@@ -96,6 +96,12 @@ fn what_is_counted() {
         let feedback = json!({"reward": reward});
         assert_eq!(ask(&server, "/api/v1.0/feedback", &feedback).0, 200);
     }
+    for reward in ["NaN", "Infinity", "-Infinity"] {
+        let (status, refused) = ask(&server, "/send-feedback", &json!({"reward": reward}));
+        assert_eq!(status, 400);
+        let info = refused["status"]["info"].as_str().unwrap();
+        assert!(info.contains("send a finite number"), "{info}");
+    }
     let text = server.scrape("/prometheus").body;
     let value = |name: &str, labels: &[&str]| {
         let is = |line: &&str| line.starts_with(name) && labels.iter().all(|l| line.contains(l));

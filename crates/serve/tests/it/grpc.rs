@@ -11,6 +11,7 @@ use tonic_health::pb::health_client::HealthClient;
 use crate::support::grpc::Caller;
 use crate::support::package;
 use crate::support::proto::inference as pb;
+use crate::support::proto::inference::infer_parameter::ParameterChoice;
 use crate::support::server::{Server, command};
 
 /// `SERVING` and `NOT_SERVING` of `grpc.health.v1`.
@@ -181,6 +182,19 @@ fn a_prediction_in_lists_and_in_bytes() {
         (answer.outputs.len(), answer.raw_output_contents.len()),
         (1, 1)
     );
+}
+
+#[test]
+fn the_outlier_score_is_a_text_that_every_client_reads() {
+    let server = Server::start(&package::watched());
+    let caller = Caller::new(&server.grpc);
+    let answer = infer(&caller, iris_row(&[5.0, 3.0, 30.0, 1.0])).unwrap();
+    let choice = |name: &str| answer.parameters[name].parameter_choice.clone();
+    assert_eq!(choice("is_outlier"), Some(ParameterChoice::BoolParam(true)));
+    let Some(ParameterChoice::StringParam(score)) = choice("outlier_score") else {
+        panic!("{answer:?}");
+    };
+    assert!(score.parse::<f64>().unwrap() > 10.0, "{score}");
 }
 
 #[test]

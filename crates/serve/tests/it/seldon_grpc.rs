@@ -166,6 +166,14 @@ fn every_service_answers() {
             array(&message(tensor(&[0], &[]))).1
         );
     }
+    for reward in [f32::NAN, f32::INFINITY] {
+        let endless = pb::Feedback {
+            reward,
+            ..feedback()
+        };
+        let refused = caller.wait(model.send_feedback(endless)).unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");
+    }
     let metrics = server.scrape("/metrics").body;
     let reward = metrics
         .lines()

@@ -39,7 +39,8 @@ Examples:
     train --engine determined --detached --det-master https://det.example \
       --det-user ann --repo iris-data --model iris --config experiment.yaml
 
-It reads every *.csv and *.tsv below /pfs/<input>, holds a share of the rows out, fits a
+It reads every *.csv and *.tsv below /pfs/<input> (on a backbone also pictures, or *.txt
+files in folders named after their classes), holds a share of the rows out, fits a
 model to the rest, and writes /pfs/out/model (the package, with report.html) and
 then /pfs/out/model-info.yaml. A failed run leaves neither.
 
@@ -62,9 +63,10 @@ The experiment file, with its defaults; every key may be left out:
 Pictures or texts instead of a table, on a pretrained backbone:
   backbone: <none>              # a name below --backbones, a folder with a /, or the
                                 # URL of one, as s3://models/efficientnet
-  labels: <where it is clear>   # of pictures: folder, prefix of the name, or csv
+  labels: <where it is clear>   # of pictures and text files: folder, prefix of the name,
+                                # or csv
   content: <text, or file>      # the column of the texts or of the pictures
-  max_broken: 0.05              # the share of pictures that may be broken
+  max_broken: 0.05              # the share of pictures or text files that may be broken
   search:
     heads: <by the data>        # linear, mlp, kernel; cross-validation chooses
     l2: [1, 10, 100, 1000]      # of the linear head

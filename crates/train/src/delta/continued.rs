@@ -52,6 +52,8 @@ pub(crate) fn narrow(
     examples
         .items
         .retain(|_| index.next().is_some_and(|index| wanted.contains(&index)));
+    // An old one that is broken was told when it was new.
+    examples.broken.retain(|(name, _)| delta.new.contains(name));
     examples.know(&last.labels);
     Ok(true)
 }

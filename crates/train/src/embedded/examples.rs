@@ -19,7 +19,7 @@ use crate::run::counted;
 pub(crate) enum Kind {
     /// Files.
     Pictures,
-    /// Rows of a table.
+    /// Files, or rows of a table.
     Texts,
 }
 
@@ -28,6 +28,30 @@ impl Kind {
     pub(crate) fn noun(self) -> &'static str {
         match self {
             Self::Pictures => "picture",
+            Self::Texts => "text",
+        }
+    }
+
+    /// What reading their files is called.
+    pub(super) fn reading(self) -> &'static str {
+        match self {
+            Self::Pictures => "read the pictures' digests",
+            Self::Texts => "read the texts",
+        }
+    }
+
+    /// How a file lies in the folder of its class, and is named after its class.
+    pub(super) fn places(self) -> [&'static str; 2] {
+        match self {
+            Self::Pictures => ["dogs/1.jpg", "dog.1.jpg"],
+            Self::Texts => ["good/1.txt", "good.1.txt"],
+        }
+    }
+
+    /// The column of a CSV file that holds or names them.
+    pub(super) fn column(self) -> &'static str {
+        match self {
+            Self::Pictures => "file",
             Self::Texts => "text",
         }
     }
@@ -74,7 +98,7 @@ pub(crate) struct Examples {
     pub(crate) labels: Vec<String>,
     /// What tells the class: a column, `folder` or `prefix`.
     pub(crate) target_name: String,
-    /// Where the classes of pictures are from.
+    /// Where the classes are from; none of the rows of a table, unless that was set.
     pub(crate) labelled_by: Option<Labels>,
     /// The digest of each data file, by path below the data folder.
     pub(crate) files: Inventory,

@@ -15,6 +15,7 @@ mod embed;
 mod examples;
 mod joined;
 mod kernel;
+mod labelled;
 mod layers;
 mod linear;
 mod measured;
@@ -23,6 +24,7 @@ mod parts;
 mod pictures;
 mod rows;
 mod source;
+mod text_files;
 mod texts;
 mod twins;
 

@@ -1,4 +1,4 @@
-//! Reads texts and their classes from a table.
+//! Reads texts and their classes, of a table or of files.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,14 +7,23 @@ use anyhow::{Result, bail, ensure};
 use model::is_missing;
 
 use super::examples::{Content, Example, Examples, Kind, coded};
+use super::text_files;
 use crate::TrainingOptions;
 use crate::data::{self, Texts};
 use crate::experiment::Experiment;
 use crate::progress::{step, warn};
 use crate::run::counted;
 
-/// Reads every row that has a text and a class.
+/// Reads every text that has a class: text files, or the rows of CSV files.
 pub(super) fn read(args: &TrainingOptions, experiment: &Experiment) -> Result<Examples> {
+    match text_files::read(args, experiment)? {
+        Some(examples) => Ok(examples),
+        None => rows(args, experiment),
+    }
+}
+
+/// Reads every row that has a text and a class.
+fn rows(args: &TrainingOptions, experiment: &Experiment) -> Result<Examples> {
     let texts = data::read(&args.data_folder(), &args.input, experiment.delimiter)?;
     let (content, target) = texts.content_and_target(experiment, "text")?;
     let mut kept = Vec::new();
@@ -58,7 +67,8 @@ pub(super) fn read(args: &TrainingOptions, experiment: &Experiment) -> Result<Ex
         items: items.collect(),
         labels,
         target_name: texts.names.get(target).cloned().unwrap_or_default(),
-        labelled_by: None,
+        // Where that was set, it has to be set again.
+        labelled_by: experiment.labels,
         files: texts.inventory(),
         broken: Vec::new(),
         cut: 0,

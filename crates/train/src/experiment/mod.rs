@@ -35,11 +35,12 @@ pub struct Experiment {
     /// A backbone's name, or the folder or URL of one: the data is then pictures or
     /// texts, whichever it takes, and no table.
     pub backbone: Option<String>,
-    /// Where the classes of pictures are from; by default where it is clear.
+    /// Where the classes of pictures, or of texts that are files, are from; by default
+    /// where it is clear.
     pub labels: Option<Labels>,
     /// The column of the texts, or of the pictures' file names.
     pub content: Option<String>,
-    /// The share of pictures that may be broken, from 0 to 1.
+    /// The share of pictures, or of text files, that may be broken, from 0 to 1.
     pub max_broken: f64,
     /// Which data is learned from.
     pub mode: Mode,
@@ -55,15 +56,15 @@ pub struct Experiment {
     pub hyperparameters: Hyperparameters,
 }
 
-/// Where the classes of pictures are from.
+/// Where the classes of pictures, or of texts that are files, are from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Labels {
-    /// The folder that a picture lies in, `dogs/1.jpg`.
+    /// The folder that a file lies in, `dogs/1.jpg`.
     Folder,
     /// The begin of its file name, `dog.1.jpg`.
     Prefix,
-    /// A CSV file that lists the pictures.
+    /// A CSV file that lists the pictures, or holds the texts.
     Csv,
 }
 

@@ -26,4 +26,5 @@ mod sklearn;
 mod stopping;
 mod tables;
 mod terminal;
+mod text_files;
 mod verify;

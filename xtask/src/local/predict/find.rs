@@ -17,6 +17,9 @@ const MOST_PICTURES: usize = 5;
 /// What train takes for pictures.
 const PICTURES: [&str; 4] = ["jpeg", "jpg", "png", "webp"];
 
+/// How much is asked of a text that is a file, in characters.
+const MOST_ASKED: usize = 1000;
+
 /// What may stand between two fields.
 const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
 
@@ -56,6 +59,7 @@ struct Provenance {
 #[derive(Default, Deserialize)]
 struct Config {
     content: Option<String>,
+    labels: Option<String>,
 }
 
 /// The data of a repo.
@@ -70,7 +74,7 @@ pub(in crate::local) struct Data<'a> {
 }
 
 /// What the model may be asked: the first row of the first CSV file that has all its
-/// columns, or a text; or some pictures, each for the case that the ones before it
+/// columns, or a text, the begin of one that is a file; or some pictures, each for the case that the ones before it
 /// are broken. None when the data has nothing of the kind.
 ///
 /// # Errors
@@ -81,8 +85,10 @@ pub(in crate::local) fn questions(model: &Path, data: &[Data<'_>]) -> Result<Vec
     let text =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let model: Model = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+    let labels = model.provenance.config.labels.as_deref();
     Ok(match model.preprocessing.kind.as_str() {
         "image" => pictures(data),
+        "text" if matches!(labels, Some("folder" | "prefix")) => text_file(data),
         "text" => first(data, |header, row| text_of(&model, header, row)),
         _ if model.preprocessing.columns.is_empty() => Vec::new(),
         _ => first(data, |header, row| {
@@ -91,15 +97,34 @@ pub(in crate::local) fn questions(model: &Path, data: &[Data<'_>]) -> Result<Vec
     })
 }
 
-fn pictures(data: &[Data<'_>]) -> Vec<Question> {
+/// The files that are not hidden and end so.
+fn files<'a>(
+    data: &'a [Data<'a>],
+    wanted: &'static [&str],
+) -> impl Iterator<Item = (&'a Data<'a>, &'a String)> {
     let names = data.iter().flat_map(|data| {
         let names = data.commit.files.keys();
         names.map(move |name| (data, name))
     });
-    let pictures = names.filter(|(_, name)| {
+    names.filter(move |(_, name)| {
         let hidden = name.split('/').any(|part| part.starts_with('.'));
-        !hidden && has_extension(name, &PICTURES)
+        !hidden && has_extension(name, wanted)
+    })
+}
+
+/// The begin of the first file of text that train can read.
+fn text_file(data: &[Data<'_>]) -> Vec<Question> {
+    let mut texts = files(data, &["txt"]).filter_map(|(data, name)| {
+        let text = fs::read_to_string(data.folder.join(name)).ok()?;
+        let text = text.trim_start_matches('\u{feff}').trim();
+        let begin: String = text.chars().take(MOST_ASKED).collect();
+        (!begin.is_empty()).then_some(Question::Text(begin))
     });
+    texts.next().into_iter().collect()
+}
+
+fn pictures(data: &[Data<'_>]) -> Vec<Question> {
+    let pictures = files(data, &PICTURES);
     let question = |(data, name): (&Data<'_>, &String)| Question::Picture {
         name: name.clone(),
         path: data.file(name),
@@ -247,6 +272,25 @@ mod tests {
             assert_eq!(found, [Question::Text("so, so".to_owned())], "{csv}");
         }
         assert_eq!(asked(&model("{}"), &[("a.csv", "text\na\n")]), []);
+    }
+
+    #[test]
+    fn the_begin_of_the_first_text_that_is_a_file() {
+        let model = r#"{"preprocessing": {"kind": "text", "max_tokens": 9},
+            "provenance": {"config": {"labels": "folder"}}}"#;
+        let long = format!("\u{feff}{} end", "so ".repeat(1000));
+        let found = asked(
+            model,
+            &[
+                ("a/0.txt", " "),
+                ("a/1.txt", &long),
+                ("a.csv", "x,y\n1,2\n"),
+            ],
+        );
+        let [Question::Text(text)] = &found[..] else {
+            panic!("{found:?}")
+        };
+        assert!(text.starts_with("so so") && text.chars().count() == 1000);
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! What a person should look at in the rows of a table.
 
 use fit::{select, to_probabilities};
-use std::collections::BTreeMap;
 
-use crate::data::{Dataset, Split, Target};
+use crate::data::{self, Dataset, Split, Target};
 use crate::local::Unseen;
 use crate::metrics::{DataFigures, Suspect, suspects};
 
@@ -21,7 +20,7 @@ impl Inspection {
     /// Looks at all rows, and at the training rows with what was said of them `unseen`.
     pub(crate) fn of(data: &Dataset, split: &Split, unseen: Option<&Unseen>) -> Self {
         Self {
-            alike: alike(data),
+            alike: data::twins(&data::groups(&data.columns)),
             suspects: unseen.and_then(|unseen| suspected(data, split, unseen)),
         }
     }
@@ -48,23 +47,6 @@ pub(crate) fn differ(data: &Dataset, rows: &[usize]) -> bool {
             .windows(2)
             .any(|w| w.first() != w.last()),
     }
-}
-
-fn alike(data: &Dataset) -> Vec<Vec<usize>> {
-    let mut groups: BTreeMap<Vec<u32>, Vec<usize>> = BTreeMap::new();
-    for (index, row) in data.columns.rows().into_iter().enumerate() {
-        let bits = row.iter().map(|value| {
-            if value.is_nan() {
-                f32::NAN.to_bits()
-            } else {
-                value.to_bits()
-            }
-        });
-        groups.entry(bits.collect()).or_default().push(index);
-    }
-    let mut groups: Vec<_> = groups.into_values().filter(|of| of.len() > 1).collect();
-    groups.sort();
-    groups
 }
 
 fn suspected(data: &Dataset, split: &Split, unseen: &Unseen) -> Option<Vec<Suspect>> {

@@ -79,12 +79,7 @@ pub(crate) fn train<'a>(
     experiment
         .check_promotion(Some(data.task()))
         .map_err(Error::msg)?;
-    let split = data::split(
-        &data.target,
-        experiment.split,
-        experiment.seed,
-        &data.target_name,
-    )?;
+    let split = data::divide(&mut data, &experiment)?;
     tell_dataset(&data, &split);
     let (fitted, unseen) = local::fit(&data, &split, &experiment)?;
     tell_fit(&fitted, &experiment);
@@ -184,9 +179,16 @@ fn tell_dataset(data: &Dataset, split: &Split) {
             counted(data.without_target, "row")
         ));
     }
+    let twins = data::twins(&data.groups);
+    if !twins.is_empty() {
+        step(format_args!(
+            "{} equal others in all columns: they stay on one side of the split",
+            counted(twins.iter().map(Vec::len).sum(), "row")
+        ));
+    }
     let task = match &data.target {
         Target::Classes { labels, .. } => {
-            tell_seen_once(labels, split);
+            tell_seen_once(labels, data, split);
             format!("classification into {} classes", labels.len())
         }
         Target::Numbers(_) => "regression".to_owned(),
@@ -200,17 +202,23 @@ fn tell_dataset(data: &Dataset, split: &Split) {
     ));
 }
 
-fn tell_seen_once(labels: &[String], split: &Split) {
+fn tell_seen_once(labels: &[String], data: &Dataset, split: &Split) {
     let names: Vec<&str> = split
         .seen_once
         .iter()
         .filter_map(|c| labels.get(*c))
         .map(String::as_str)
         .collect();
+    let once = |row: &usize| split.seen_once.contains(&data.target.code(*row));
+    let rows = split.training.iter().filter(|row| once(row)).count();
     if let [first, ..] = names[..] {
+        let what = match rows == names.len() {
+            true => "one row",
+            false => "copies of one row",
+        };
         let which = match names.len() {
-            1 => format!("the class {first:?} has one row"),
-            many => format!("{many} classes have one row, as {first:?}"),
+            1 => format!("the class {first:?} has {what}"),
+            many => format!("{many} classes have {what}, as {first:?}"),
         };
         warn(&format!(
             "{which}: it is learned from, and cannot be measured"

@@ -16,6 +16,9 @@ pub(crate) struct Dataset {
     pub(crate) table: Table,
     /// Where each row stands among those that were read.
     pub(crate) rows: Vec<usize>,
+    /// What stays on one side of a split has the same number; empty until the rows are
+    /// divided.
+    pub(crate) groups: Vec<usize>,
     /// The graph's input `columns` for every row, `[rows, columns]`.
     pub(crate) columns: Array2<f32>,
     /// The name of the column to predict.
@@ -102,6 +105,7 @@ pub(crate) fn prepare(
         left_out,
         without_target: texts.rows.len() - rows.len(),
         rows,
+        groups: Vec::new(),
         warnings,
         continued: None,
     })

@@ -2,8 +2,10 @@
 //!
 //! [`files`] finds the CSV files, [`mod@read`] makes one table of texts of them,
 //! [`columns`] decides what each column is, [`dataset`] encodes every value as
-//! `model::Table` does while serving, and [`mod@split`] chooses the held-out rows.
+//! `model::Table` does while serving, and
+//! [`alike`] and [`mod@split`] choose the held-out rows.
 
+mod alike;
 mod columns;
 mod dataset;
 mod error;
@@ -16,9 +18,10 @@ mod split;
 mod target;
 mod values;
 
+pub(crate) use alike::{divide, groups, twins};
 pub(crate) use dataset::{Dataset, prepare};
 pub use error::DataError;
 pub(crate) use files::{all as all_files, hidden, instead};
 pub(crate) use read::{Row, Texts, read};
-pub(crate) use split::{Split, counts, split};
+pub(crate) use split::{Split, counts};
 pub(crate) use target::{Target, classes_of, know};

@@ -1,5 +1,7 @@
 //! Chooses the rows that are held out for measuring.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -13,56 +15,132 @@ pub(crate) struct Split {
     pub(crate) training: Vec<usize>,
     /// The rows to measure with.
     pub(crate) held_out: Vec<usize>,
-    /// The classes that have one row, which is in the training part.
+    /// The classes that have one row, or copies of one, in the training part.
     pub(crate) seen_once: Vec<usize>,
 }
 
 /// Holds out the given share of the rows, at least one, by the seed alone.
 ///
 /// In a classification every class gives its share, as near as whole rows allow,
-/// and keeps at least one row to learn from.
+/// and keeps at least one row to learn from. Rows with the same number in `groups`
+/// stay together, and the shares are as near as that allows.
 ///
 /// # Errors
 ///
 /// When no row can be held out.
 pub(crate) fn split(
-    target: &Target,
+    (target, groups): (&Target, &[usize]),
     share: f64,
     seed: u64,
     name: &str,
 ) -> Result<Split, DataError> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
-    let (mut groups, classification) = match target {
-        Target::Classes { labels, codes } => (classes_of(codes, labels.len()), true),
-        Target::Numbers(numbers) => (vec![(0..numbers.len()).collect()], false),
+    let mut classes = match target {
+        Target::Classes { labels, codes } => classes_of(codes, labels.len()),
+        Target::Numbers(numbers) => vec![(0..numbers.len()).collect()],
     };
-    let seen_once = groups
-        .iter()
-        .enumerate()
-        .filter(|(_, rows)| classification && rows.len() == 1)
+    let group = |row: &usize| groups.get(*row);
+    let is_one = |rows: &[usize]| {
+        let first = rows.first();
+        first.is_some_and(|first| rows.iter().all(|row| group(row) == group(first)))
+    };
+    let of_class = classes.iter().enumerate();
+    let seen_once = of_class
+        .filter(|(_, rows)| !target.labels().is_empty() && is_one(rows))
         .map(|(class, _)| class)
         .collect();
-    let sizes: Vec<usize> = groups.iter().map(Vec::len).collect();
-    let mut parts = Split {
-        training: Vec::new(),
-        held_out: Vec::new(),
-        seen_once,
-    };
-    for (rows, count) in groups.iter_mut().zip(counts(&sizes, share)) {
+    for rows in &mut classes {
         rows.shuffle(&mut random);
-        let (held_out, training) = rows.split_at(count.min(rows.len()));
-        parts.held_out.extend(held_out);
-        parts.training.extend(training);
     }
-    if parts.held_out.is_empty() {
+    let held_out = Holding::new(target, groups, &classes, share).held_out(&classes);
+    if held_out.is_empty() {
         return Err(DataError::Target {
             column: name.to_owned(),
             problem: "has too few rows: none can be held out for measuring".to_owned(),
         });
     }
-    parts.training.sort_unstable();
-    parts.held_out.sort_unstable();
-    Ok(parts)
+    Ok(Split {
+        training: (0..groups.len())
+            .filter(|row| !held_out.contains(row))
+            .collect(),
+        held_out: held_out.into_iter().collect(),
+        seen_once,
+    })
+}
+
+/// Rows that are held out group by group.
+struct Holding<'a> {
+    target: &'a Target,
+    groups: &'a [usize],
+    /// The rows of each group that was not looked at yet.
+    members: BTreeMap<usize, Vec<usize>>,
+    /// How many rows of each class there are, are to be held out, and are.
+    classes: Vec<[usize; 3]>,
+}
+
+impl<'a> Holding<'a> {
+    fn new(target: &'a Target, groups: &'a [usize], classes: &[Vec<usize>], share: f64) -> Self {
+        let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (row, group) in groups.iter().enumerate() {
+            members.entry(*group).or_default().push(row);
+        }
+        let sizes: Vec<usize> = classes.iter().map(Vec::len).collect();
+        let wanted = counts(&sizes, share);
+        let classes = sizes.into_iter().zip(wanted);
+        Self {
+            target,
+            groups,
+            members,
+            classes: classes.map(|(size, wanted)| [size, wanted, 0]).collect(),
+        }
+    }
+
+    /// The rows, of `classes` in this order.
+    fn held_out(mut self, classes: &[Vec<usize>]) -> BTreeSet<usize> {
+        let mut held_out = BTreeSet::new();
+        for (class, rows) in classes.iter().enumerate() {
+            for row in rows {
+                let group = self.groups.get(*row);
+                let Some(rows) = group.and_then(|group| self.members.remove(group)) else {
+                    continue;
+                };
+                if self.take(&rows, class) {
+                    held_out.extend(rows);
+                }
+            }
+        }
+        held_out
+    }
+
+    /// Counts `rows` as held out, unless a class would then give more than its share, or
+    /// has no row to learn from. The first rows of the `class` may be too many, where
+    /// none would be as far from the share.
+    fn take(&mut self, rows: &[usize], class: usize) -> bool {
+        let mut more: BTreeMap<usize, usize> = BTreeMap::new();
+        for row in rows {
+            *more.entry(self.target.code(*row)).or_default() += 1;
+        }
+        let own = self.classes.get(class);
+        let first = own.is_some_and(|[_, wanted, held]| *wanted > 0 && *held == 0);
+        let (mut before, mut after) = (0, 0);
+        for (code, more) in &more {
+            let [size, wanted, held] = self.classes.get(*code).copied().unwrap_or_default();
+            if held + more >= size || (held + more > wanted && !first) {
+                return false;
+            }
+            before += wanted.abs_diff(held);
+            after += wanted.abs_diff(held + more);
+        }
+        if after > before {
+            return false;
+        }
+        for (code, more) in more {
+            if let Some([_, _, held]) = self.classes.get_mut(code) {
+                *held += more;
+            }
+        }
+        true
+    }
 }
 
 /// How many rows each group holds out: the whole part of its share, and the rest
@@ -112,6 +190,52 @@ mod tests {
             labels: (0..counts.len()).map(|c| c.to_string()).collect(),
             codes,
         }
+    }
+
+    /// With every row by itself.
+    fn split(target: &Target, share: f64, seed: u64, name: &str) -> Result<Split, DataError> {
+        let rows = match target {
+            Target::Classes { codes, .. } => codes.len(),
+            Target::Numbers(numbers) => numbers.len(),
+        };
+        let alone: Vec<usize> = (0..rows).collect();
+        super::split((target, &alone), share, seed, name)
+    }
+
+    #[test]
+    fn groups_stay_whole_and_classes_keep_their_share() {
+        // Sixty rows of one class and forty of another; of both, in twos and fives.
+        let target = classes(&[60, 40]);
+        let groups: Vec<usize> = (0..100)
+            .map(|row| {
+                if row % 60 < 30 {
+                    row / 2
+                } else {
+                    100 + row / 5
+                }
+            })
+            .collect();
+        for seed in 0..20 {
+            let parts = super::split((&target, &groups), 0.2, seed, "y").unwrap();
+            let held: BTreeSet<usize> = parts.held_out.iter().map(|row| groups[*row]).collect();
+            assert!(
+                parts
+                    .training
+                    .iter()
+                    .all(|row| !held.contains(&groups[*row]))
+            );
+            let second = parts.held_out.iter().filter(|row| **row >= 60).count();
+            assert!((7..=9).contains(&second), "{second}");
+            assert!((18..=22).contains(&parts.held_out.len()));
+        }
+    }
+
+    #[test]
+    fn copies_of_one_row_are_seen_once() {
+        let groups = [0, 0, 0, 3, 4, 5, 6];
+        let parts = super::split((&classes(&[3, 4]), &groups), 0.5, 1, "y").unwrap();
+        assert_eq!(parts.seen_once, [0]);
+        assert!(parts.held_out.iter().all(|row| *row > 2));
     }
 
     #[test]

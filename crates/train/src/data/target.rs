@@ -34,6 +34,14 @@ impl Target {
         }
     }
 
+    /// The class of a row by its position in `labels`; 0 where there are numbers.
+    pub(crate) fn code(&self, row: usize) -> usize {
+        match self {
+            Self::Classes { codes, .. } => codes.get(row).copied().unwrap_or_default(),
+            Self::Numbers(_) => 0,
+        }
+    }
+
     /// Adds classes, of which there need be no row.
     pub(crate) fn know(&mut self, before: &[String]) {
         if let Self::Classes { labels, codes } = self {

@@ -1,6 +1,6 @@
 //! Chooses between the linear model and trees by cross-validation.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ndarray::{Array2, Axis, concatenate};
 use rand::SeedableRng;
@@ -34,6 +34,8 @@ pub(super) struct Rows {
     pub(super) raw: Array2<f32>,
     /// What is predicted.
     pub(super) targets: Targets,
+    /// What stays in one part has the same number.
+    pub(super) groups: Vec<usize>,
     /// The linear model that is continued.
     pub(super) prior: Option<Linear>,
 }
@@ -78,6 +80,7 @@ impl Rows {
             scaled: self.scaled.select(Axis(0), rows),
             raw: self.raw.select(Axis(0), rows),
             targets: self.targets.select(rows),
+            groups: select(&self.groups, rows),
             prior: self.prior.clone(),
         }
     }
@@ -140,7 +143,7 @@ pub(super) fn try_parts(
     seed: u64,
     with_trees: bool,
 ) -> Result<Tries, FitError> {
-    let parts = parts(&rows.targets, seed);
+    let parts = parts(&rows.targets, &rows.groups, seed);
     let tried = if parts.len() > MANY { 1 } else { FOLDS };
     let progress = Progress::new("compared the models", tried * TREES);
     let results = parallel::map(tried, |part| {
@@ -209,17 +212,19 @@ pub(super) fn chosen(rows: &Rows, comparison: &Comparison, seed: u64) -> Option<
     })
 }
 
-/// The part of each row; classes have their share in every part.
-fn parts(targets: &Targets, seed: u64) -> Vec<usize> {
+/// The part of each row; classes have their share in every part, and groups stay whole.
+fn parts(targets: &Targets, groups: &[usize], seed: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..targets.rows()).collect();
     order.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed));
     if let Targets::Classes(codes, ..) = targets {
         order.sort_by_key(|row| codes.get(*row));
     }
+    let mut of_group = BTreeMap::new();
     let mut parts = vec![0; order.len()];
-    for (position, row) in order.into_iter().enumerate() {
-        if let Some(part) = parts.get_mut(row) {
-            *part = position % FOLDS;
+    for row in order {
+        let next = of_group.len() % FOLDS;
+        if let (Some(part), Some(group)) = (parts.get_mut(row), groups.get(row)) {
+            *part = *of_group.entry(*group).or_insert(next);
         }
     }
     parts

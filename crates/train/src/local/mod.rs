@@ -109,6 +109,7 @@ fn base(data: &Dataset, rows: &[usize], experiment: &Experiment) -> Result<Base,
         rows: compare::Rows {
             raw: encoder.raw(&training),
             targets: compare::targets(&data.target, rows, &linear, settings),
+            groups: select(&data.groups, rows),
             scaled: features,
             prior,
         },

@@ -52,8 +52,8 @@ fn balance(report: &Report<'_>) -> Markup {
         (table(&format!("The classes, by {}", data.target_name), &["class", "#rows", "#share"], rows))
         @if !report.split.seen_once.is_empty() {
             p.note {
-                (counted(report.split.seen_once.len(), "class")) " with a single row: learned from, and not measured, \
-                 as that row cannot be in both parts."
+                (counted(report.split.seen_once.len(), "class")) " with a single row, or copies of one: learned from, and not \
+                 measured, as that row cannot be in both parts."
             }
         }
     }

@@ -163,6 +163,64 @@ fn classes_seen_once_are_learned_and_told() {
     assert_eq!(pfs.package().manifest.labels, ["high", "lone", "low"]);
 }
 
+/// Forty rows of noise with classes of chance, each four times.
+#[test]
+fn copies_of_rows_do_not_measure_what_was_learned_by_heart() {
+    let mut noise = Noise::new(11);
+    let rows: Vec<String> = (0..40)
+        .map(|_| {
+            let class = if noise.uniform() < 0.5 { "p" } else { "q" };
+            format!("{:.5},{:.5},{class}\n", noise.normal(), noise.normal())
+        })
+        .collect();
+    let pfs = Pfs::with_csv("x,z,y\n".to_owned() + &rows.concat().repeat(4));
+    let (_, talk) = pfs.train(&[]);
+    assert!(
+        talk.contains("160 rows equal others in all columns: they stay on one side of the split"),
+        "{talk}"
+    );
+    let metrics = pfs.metrics();
+    assert!(metrics["accuracy"].as_f64().unwrap() < 0.8, "{metrics}");
+    let held_out = metrics["held_out_rows"].as_u64().unwrap();
+    assert!(
+        held_out.is_multiple_of(4) && (28..=36).contains(&held_out),
+        "{held_out}"
+    );
+    // The parts of the cross-validation hold no copies of what was learned, either.
+    let loss = talk
+        .split("loss ")
+        .nth(1)
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap();
+    assert!(loss.parse::<f64>().unwrap() > 0.6, "{talk}");
+    let tried = talk
+        .split("linear model, ")
+        .nth(1)
+        .unwrap()
+        .split(' ')
+        .next();
+    assert!(tried.unwrap().parse::<f64>().unwrap() > 0.6, "{talk}");
+}
+
+/// Where nearly all rows that there can be are there, equal ones are no copies.
+#[test]
+fn a_table_of_few_different_rows_still_trains() {
+    let mut csv = "a,b,y\n".to_owned();
+    for row in 0..200 {
+        let (a, b) = (row % 2, row / 2 % 2);
+        writeln!(csv, "{a},{b},{}", ["no", "yes"][a & b]).unwrap();
+    }
+    let pfs = Pfs::with_csv(csv);
+    let (_, talk) = pfs.train(&[]);
+    assert!(
+        talk.contains("196 rows equal others as there are few values that they could have"),
+        "{talk}"
+    );
+    assert_eq!(pfs.metrics()["accuracy"], 1.0);
+}
+
 /// Tables on which a fit can fail: each must train, with finite figures.
 #[test]
 fn nasty_tables_train() {

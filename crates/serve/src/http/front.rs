@@ -13,6 +13,7 @@ use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
+use percent_encoding::percent_decode_str;
 use tokio::time::timeout;
 
 use super::around::Around;
@@ -93,6 +94,11 @@ impl Inside {
         let uri = request.uri().clone();
         if let Some(named) = oip::called(request.method(), uri.path()) {
             return oip::infer(&self.app, named, request).await;
+        }
+        // The router would say so in the shape of no protocol.
+        if percent_decode_str(uri.path()).decode_utf8().is_err() {
+            let text = format!("the path {:?} is not UTF-8, write it in UTF-8", uri.path());
+            return in_shape_of(uri.path(), &Problem::BadData(text));
         }
         match self.router.call(request).await {
             Ok(response) => response,

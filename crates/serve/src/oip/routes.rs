@@ -29,6 +29,8 @@ pub(super) const EXTENSIONS: [&str; 1] = ["binary_tensor_data"];
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/v2", get(server))
+        // As the protocol's own OpenAPI document names it.
+        .route("/v2/", get(server))
         .route("/v2/health/live", get(live))
         .route("/v2/health/ready", get(ready))
         .route("/v2/repository/index", post(repository))

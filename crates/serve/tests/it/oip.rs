@@ -92,7 +92,9 @@ fn metadata_and_health() {
         "name": "serve", "version": env!("CARGO_PKG_VERSION"), "engine": "built-in",
         "extensions": ["binary_tensor_data"],
     });
-    assert_eq!(value(&server.get("/v2").body), server_metadata);
+    for path in ["/v2", "/v2/"] {
+        assert_eq!(value(&server.get(path).body), server_metadata, "{path}");
+    }
     assert_eq!(server.get("/v2/health/live").body, r#"{"live":true}"#);
     assert_eq!(server.get("/v2/health/ready").body, r#"{"ready":true}"#);
     let expected = json!({
@@ -151,6 +153,12 @@ fn unknown_models_and_paths() {
     }
     let answer = server.post("/v2/models/dogs/infer", "{}");
     assert_eq!(answer.status, 404);
+    let answer = server.post("/v2/models/%ff/infer", "{}");
+    let error = "the path \"/v2/models/%ff/infer\" is not UTF-8, write it in UTF-8";
+    assert_eq!(
+        (answer.status, value(&answer.body)),
+        (400, json!({ "error": error }))
+    );
     let answer = server.get("/v2/models/iris/infer");
     assert_eq!(answer.status, 405);
     assert!(

@@ -414,6 +414,9 @@ fn other_paths_and_methods() {
     let answer = server.get("/nope");
     assert_eq!(answer.status, 404);
     assert_eq!(info(&answer.body), "there is no path \"/nope\"");
+    let answer = server.get("/api/v1.0/metadata/%ff");
+    assert_eq!(answer.status, 400);
+    assert!(info(&answer.body).contains("is not UTF-8"));
     let answer = client.send("DELETE", &server.url("/predict"), &[], "");
     assert_eq!(answer.status, 405);
     assert!(info(&answer.body).contains("DELETE"));

@@ -110,17 +110,33 @@ impl App {
         self.models.default()
     }
 
-    /// Whether new requests should be sent here.
+    /// Whether new requests should be sent here: who manages the models sends those that
+    /// load the first one too.
     ///
     /// # Errors
     ///
-    /// While the models are being loaded, and while the server drains.
+    /// During the start, and while the server drains.
     pub(crate) fn ready(&self) -> Result<(), Problem> {
         if self.is_draining() {
             let text = "the server is shutting down".to_owned();
             return Err(Problem::Unavailable(text));
         }
         self.models.catalog().map(drop)
+    }
+
+    /// Whether new requests that name no model, as those of the Seldon protocol, should
+    /// be sent here. Where several models are served and none is chosen, each is asked by
+    /// its name, and that the server has them is enough.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::ready`], and while no model is loaded.
+    pub(crate) fn serving(&self) -> Result<(), Problem> {
+        self.ready()?;
+        match self.unit() {
+            Ok(_) | Err(Problem::NotFound(_)) => Ok(()),
+            Err(problem) => Err(problem),
+        }
     }
 
     /// Asks whoever watches the readiness to send no more requests.

@@ -18,7 +18,7 @@ use super::front::Front;
 use crate::app::App;
 use crate::door::{Door, Guest};
 use crate::lanes::Lanes;
-use crate::{oip, proto};
+use crate::{oip, proto, seldon};
 
 /// Streams that one connection may have open: more calls wait at the client.
 const STREAMS: u32 = 1024;
@@ -120,16 +120,23 @@ fn routes(app: &Arc<App>) -> Result<Routes> {
     Ok(Routes::new(health).add_service(v1).add_service(v1alpha))
 }
 
-/// Tells the health service whether new requests should be sent here, which is
-/// what `ServerReady` says.
+/// Tells the health service whether new requests should be sent here: what
+/// `ServerReady` says, and of the services of Seldon what `/health/status` says.
 async fn report(app: Arc<App>, reporter: HealthReporter) {
     let mut changes = app.changes();
     loop {
-        let status = match app.ready() {
-            Ok(()) => ServingStatus::Serving,
-            Err(_) => ServingStatus::NotServing,
+        let status = |ready: bool| match ready {
+            true => ServingStatus::Serving,
+            false => ServingStatus::NotServing,
         };
-        for service in ["", oip::SERVICE] {
+        let server = status(app.ready().is_ok());
+        let model = status(app.serving().is_ok());
+        for (service, status) in [
+            ("", server),
+            (oip::SERVICE, server),
+            (seldon::MODEL, model),
+            (seldon::SELDON, model),
+        ] {
             reporter.set_service_status(service, status).await;
         }
         if changes.changed().await.is_err() {

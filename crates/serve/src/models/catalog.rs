@@ -56,6 +56,16 @@ pub(crate) struct Chosen {
     pub(crate) version: Option<String>,
 }
 
+impl Chosen {
+    /// Which of the models with these `names` is meant where a request names none.
+    pub(super) fn among<'a>(&'a self, names: &BTreeSet<&'a str>) -> Option<&'a str> {
+        let alias = self.alias.as_deref();
+        let alias = alias.filter(|alias| names.contains(alias));
+        let only = names.first().copied().filter(|_| names.len() == 1);
+        self.name.as_deref().or(alias).or(only)
+    }
+}
+
 /// The models in the order of their folders.
 #[derive(Debug)]
 pub(crate) struct Catalog {
@@ -115,7 +125,7 @@ impl Catalog {
     ///
     /// # Errors
     ///
-    /// When there are several, and nothing says which, or it is not loaded.
+    /// When there are several, and nothing says which, or none is loaded.
     pub(crate) fn default(&self) -> Result<Arc<Unit>, Problem> {
         self.default.clone()
     }
@@ -130,20 +140,16 @@ impl Catalog {
 /// every request of the Seldon protocol asks for it.
 fn default(entries: &[Entry], chosen: &Chosen) -> Result<Arc<Unit>, Problem> {
     let names: BTreeSet<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
-    let alias = chosen
-        .alias
-        .as_deref()
-        .filter(|alias| names.contains(alias));
-    let only = names.first().copied().filter(|_| names.len() == 1);
-    let Some(name) = chosen.name.as_deref().or(alias).or(only) else {
-        return Err(Problem::NotFound(match names.len() {
-            0 => "this server has no model yet".to_owned(),
-            _ => format!(
-                "this server has the models {}: name one in the path /v2/models/NAME/infer, \
-                 or set the parameter model_name",
-                listed(names)
-            ),
-        }));
+    let Some(name) = chosen.among(&names).filter(|_| !entries.is_empty()) else {
+        if entries.iter().all(|entry| entry.unit().is_none()) {
+            let text = "no model is loaded; POST /v2/repository/models/NAME/load loads one";
+            return Err(Problem::Unavailable(text.to_owned()));
+        }
+        return Err(Problem::NotFound(format!(
+            "this server has the models {}: name one in the path /v2/models/NAME/infer, \
+             or set the parameter model_name",
+            listed(names)
+        )));
     };
     let mut of_name = named(entries, name);
     if let Some(version) = &chosen.version {

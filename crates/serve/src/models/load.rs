@@ -132,11 +132,12 @@ impl Source {
 
 impl Entry {
     /// A package that answers.
-    pub(super) fn ready(found: &Found, unit: Unit) -> Self {
+    pub(super) fn ready(found: &Found, unit: impl Into<Arc<Unit>>) -> Self {
+        let unit = unit.into();
         Self {
             name: unit.name().to_owned(),
             version: unit.version().to_owned(),
-            state: State::Ready(Arc::new(unit)),
+            state: State::Ready(unit),
             reason: String::new(),
             folder: found.folder.clone(),
             stamp: found.stamp.clone(),

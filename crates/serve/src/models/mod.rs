@@ -10,6 +10,7 @@ mod folder;
 mod load;
 mod unit;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -34,6 +35,8 @@ pub(crate) struct Models {
     source: RwLock<Option<Arc<(Source, Conditions)>>>,
     /// The container's name, by which the model is also known.
     alias: Option<String>,
+    /// The conformance model where that is served: no folder holds it.
+    echo: Option<Arc<Unit>>,
     /// What runs them.
     engines: Engines,
     /// `None` until the start is over.
@@ -48,6 +51,7 @@ impl Models {
         Self {
             source: RwLock::default(),
             alias,
+            echo: None,
             engines,
             catalog: RwLock::default(),
             turn: Mutex::default(),
@@ -56,10 +60,18 @@ impl Models {
 
     /// The conformance model alone, which is ready at once.
     pub(crate) fn echo(alias: Option<String>, engines: Engines, echo: Echo) -> Self {
-        let found = Found::at(Path::new(""), Settings::default());
-        let models = Self::new(alias, engines);
-        models.replace(vec![Entry::ready(&found, Unit::Echo(echo))]);
+        let echo = Arc::new(Unit::Echo(echo));
+        let models = Self {
+            echo: Some(Arc::clone(&echo)),
+            ..Self::new(alias, engines)
+        };
+        models.serve_echo(echo);
         models
+    }
+
+    fn serve_echo(&self, echo: Arc<Unit>) {
+        let found = Found::at(Path::new(""), Settings::default());
+        self.replace(vec![Entry::ready(&found, echo)]);
     }
 
     /// What runs the models.
@@ -136,19 +148,19 @@ impl Models {
     /// When there is no such model, or one of its versions cannot be served: that
     /// one stays as it was.
     pub(crate) fn load(&self, asked: &str) -> Result<(), Problem> {
-        let none = || Problem::NotFound(format!("there is no package of a model {asked:?}"));
         // During the start there is no source either.
         self.catalog()?;
-        let given = self.source().ok_or_else(none)?;
+        let Some(given) = self.source() else {
+            return self.load_echo(asked);
+        };
         let (source, _) = &*given;
         let _turn = self.turn();
-        let own = (self.alias.as_deref() == Some(asked)).then(|| self.default().ok());
-        let name = own
-            .flatten()
-            .map_or_else(|| asked.to_owned(), |unit| unit.name().to_owned());
-        let is_asked = |found: &Found| found.title().as_deref() == Some(&name);
         let found = source.found();
-        let all: Vec<Found> = found.iter().filter(|f| is_asked(f)).cloned().collect();
+        let titles: Vec<Option<String>> = found.iter().map(Found::title).collect();
+        let name = self.meant(asked, &titles, &source.chosen);
+        let titled = found.iter().zip(&titles);
+        let all = titled.filter(|(_, title)| title.as_deref() == Some(name));
+        let all: Vec<Found> = all.map(|(found, _)| found.clone()).collect();
         if all.is_empty() {
             return Err(Problem::NotFound(format!(
                 "there is no package of a model {asked:?} in {}",
@@ -161,6 +173,33 @@ impl Models {
                 "cannot load {asked:?}: {error:#}"
             ))),
         }
+    }
+
+    /// The name of the model that is `asked` for, of packages with these `titles`: they
+    /// say what the container's name means also when none is loaded.
+    fn meant<'a>(
+        &self,
+        asked: &'a str,
+        titles: &'a [Option<String>],
+        chosen: &'a Chosen,
+    ) -> &'a str {
+        let titles: BTreeSet<&str> = titles.iter().flatten().map(String::as_str).collect();
+        match self.alias.as_deref() == Some(asked) && !titles.contains(asked) {
+            true => chosen.among(&titles).unwrap_or(asked),
+            false => asked,
+        }
+    }
+
+    fn load_echo(&self, asked: &str) -> Result<(), Problem> {
+        let is_asked =
+            |echo: &&Arc<Unit>| [Some(echo.name()), self.alias.as_deref()].contains(&Some(asked));
+        let Some(echo) = self.echo.as_ref().filter(is_asked) else {
+            let text = format!("there is no package of a model {asked:?}");
+            return Err(Problem::NotFound(text));
+        };
+        let _turn = self.turn();
+        self.serve_echo(Arc::clone(echo));
+        Ok(())
     }
 
     /// Lets a model go, once what it is doing is done.

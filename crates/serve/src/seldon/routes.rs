@@ -140,7 +140,7 @@ pub(crate) fn new_puid() -> HeaderValue {
 }
 
 async fn status(State(app): State<Arc<App>>) -> Response {
-    match app.ready() {
+    match app.serving() {
         Ok(()) => http::json(StatusCode::OK, &reply::healthy(&app.node)),
         Err(error) => problem(&error),
     }
@@ -187,7 +187,7 @@ async fn openapi() -> Response {
 }
 
 async fn ready(State(app): State<Arc<App>>) -> StatusCode {
-    match app.ready() {
+    match app.serving() {
         Ok(()) => StatusCode::OK,
         Err(_) => StatusCode::SERVICE_UNAVAILABLE,
     }

@@ -148,6 +148,23 @@ fn what_is_counted() {
 }
 
 #[test]
+fn it_can_be_unloaded_and_loaded_again() {
+    let server = echo();
+    let call = |name: &str, call: &str| {
+        let path = format!("/v2/repository/models/{name}/{call}");
+        server.post(&path, "").status
+    };
+    assert_eq!(call("echo", "load"), 200, "it is loaded");
+    for name in ["echo", "echo-container"] {
+        assert_eq!(call(name, "unload"), 200);
+        assert_eq!(server.get("/v2/models/echo/ready").status, 503);
+        assert_eq!(call(name, "load"), 200);
+        assert_eq!(server.get("/v2/models/echo/ready").status, 200);
+    }
+    assert_eq!(call("other", "load"), 404);
+}
+
+#[test]
 fn paths_of_the_orchestrator() {
     let server = echo();
     for path in [

@@ -8,6 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
 
 use crate::support::client::{Client, Reply};
 use crate::support::eventually;
@@ -162,6 +164,95 @@ fn loading_and_unloading_as_seldon_core_2_does() {
         404
     );
     assert_eq!(server.post("/v2/repository/models/no/load", "").status, 404);
+}
+
+#[test]
+fn the_containers_name_loads_what_it_unloads() {
+    let root = folder();
+    write(&root.path().join("m"), "m", "1", 3.0);
+    let models = root.path().to_str().unwrap().to_owned();
+    let repository = |call: &str| format!("/v2/repository/models/node1/{call}");
+    for at_start in ["true", "false"] {
+        let mut command = command(&models);
+        command.env("PREDICTIVE_UNIT_ID", "node1");
+        let server = Server::ready(command.args(["--load-at-start", at_start]));
+        assert_eq!(server.post(&repository("unload"), "").status, 200);
+        assert_eq!(server.post("/v2/models/node1/infer", ONE).status, 503);
+        let done = server.post(&repository("load"), "");
+        assert_eq!(done.status, 200, "{}", done.body);
+        assert_eq!(ask(&server, "node1"), is(3.0, "1"));
+        assert_eq!(ask(&server, "m"), is(3.0, "1"));
+    }
+}
+
+/// Whether the paths of Seldon say that the server is ready, and what says that of
+/// the server without a model.
+fn says_ready(server: &Server, caller: &Caller) -> (bool, bool) {
+    let is_ready = |path: &str| {
+        let reply = server.get(path);
+        assert!([200, 503].contains(&reply.status), "{path}: {}", reply.body);
+        if reply.status == 503 && path != "/ready" {
+            assert!(reply.body.contains("MICROSERVICE_UNAVAILABLE"), "{path}");
+        }
+        reply.status == 200
+    };
+    let serves = |service: &str| {
+        let mut client = HealthClient::new(caller.channel.clone());
+        let service = service.to_owned();
+        let answer = caller.wait(client.check(HealthCheckRequest { service }));
+        answer.unwrap().into_inner().status == 1
+    };
+    let seldon = is_ready("/health/status");
+    for path in [
+        "/ready",
+        "/api/v1.0/health/status",
+        "/api/v1.0/status/node1",
+    ] {
+        assert_eq!(is_ready(path), seldon, "{path}");
+    }
+    for service in ["seldon.protos.Model", "seldon.protos.Seldon"] {
+        eventually(|| serves(service) == seldon);
+    }
+    let server = server.get("/v2/health/ready").status == 200;
+    for service in ["", "inference.GRPCInferenceService"] {
+        assert_eq!(serves(service), server, "{service}");
+    }
+    (seldon, server)
+}
+
+#[test]
+fn without_a_model_seldon_is_told_to_wait_and_core_2_is_not() {
+    let root = folder();
+    write(&root.path().join("m"), "m", "1", 3.0);
+    let mut command = command(root.path().to_str().unwrap());
+    command.env("PREDICTIVE_UNIT_ID", "node1");
+    let server = Server::ready(command.args(["--load-at-start", "false"]));
+    let caller = Caller::new(&server.grpc);
+    assert_eq!(says_ready(&server, &caller), (false, true));
+    let refused = server.post("/api/v1.0/predictions", SELDON);
+    assert_eq!(refused.status, 503);
+    assert!(
+        refused.body.contains("/v2/repository/models/NAME/load"),
+        "{}",
+        refused.body
+    );
+    for (call, ready) in [("load", true), ("unload", false), ("load", true)] {
+        server.post(&format!("/v2/repository/models/m/{call}"), "");
+        assert_eq!(says_ready(&server, &caller), (ready, true), "{call}");
+    }
+}
+
+#[test]
+fn several_models_are_ready_also_where_none_is_chosen() {
+    let root = folder();
+    write(&root.path().join("a"), "a", "1", 1.0);
+    write(&root.path().join("b"), "b", "1", 2.0);
+    let server = start(root.path(), &[]);
+    for (model, status) in [("a", 200), ("b", 503)] {
+        assert_eq!(server.get("/health/status").status, 200);
+        server.post(&format!("/v2/repository/models/{model}/unload"), "");
+        assert_eq!(server.get("/health/status").status, status, "{model}");
+    }
 }
 
 /// Puts a package in the place of another, as a volume's driver or train does.

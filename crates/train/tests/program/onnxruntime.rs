@@ -150,7 +150,7 @@ fn the_joined_graphs_are_valid_and_give_the_same() {
     let pfs = colours(|class, number| format!("{class}/{number}.png"));
     pfs.train(&CONFIG);
     compare(python, &pfs, sample_of(&pfs.package()));
-    for head in ["linear", "mlp"] {
+    for head in ["linear", "mlp", "kernel"] {
         let settings = format!(
             "{}\n",
             EXPERIMENT.replace("folds: 3", &format!("folds: 3, heads: [{head}]"))

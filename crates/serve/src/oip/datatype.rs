@@ -140,11 +140,13 @@ fn fits_unsigned(value: i64, bits: u32) -> bool {
 fn fits_float(value: f64, bits: u32) -> bool {
     // The largest finite half, and the largest finite single.
     const LARGEST_HALF: f64 = 65504.0;
-    match bits {
-        16 => value.abs() <= LARGEST_HALF,
-        32 => value.abs() <= f64::from(f32::MAX),
-        _ => true,
-    }
+    // NaN and the infinities are values of each of them.
+    !value.is_finite()
+        || match bits {
+            16 => value.abs() <= LARGEST_HALF,
+            32 => value.abs() <= f64::from(f32::MAX),
+            _ => true,
+        }
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ fn fill<'a>(mut request: InferRequest<'a>, tensors: &'a [u8]) -> Result<InferReq
             .as_ref()
             .and_then(|p| p.get("binary_data_size"));
         let Some(size) = size else {
+            input.settle()?;
             continue;
         };
         let name = &input.name;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::binary::{self, ReadError};
 use super::datatype::Datatype;
-use crate::json::{Holds, Nested, Object, Scalar, Together, Values};
+use crate::json::{Holds, Nested, Object, Scalar, Together, TooMany, Values};
 use crate::problem::Problem;
 
 /// Texts, numbers and truth values by name.
@@ -109,6 +109,29 @@ impl<'a> Input<'a> {
     pub(super) fn set(&mut self, values: Values<'a>) {
         let shape = vec![values.len()];
         self.data = Some(Nested { shape, values });
+    }
+
+    /// Takes -0 for the integer that it is in JSON where the datatype wants integers: what
+    /// reads JSON gives it as a number with a point, as it does -0.0.
+    pub(super) fn settle(&mut self) -> Result<(), TooMany> {
+        let Some(Nested { values, .. }) = &mut self.data else {
+            return Ok(());
+        };
+        let is_whole = || {
+            matches!(
+                self.datatype.parse(),
+                Ok(Datatype::Int(_) | Datatype::Uint(_))
+            )
+        };
+        if matches!(values, Values::Integers(_)) || !is_whole() {
+            return Ok(());
+        }
+        let zero = |value: Scalar<'_>| match value {
+            Scalar::Float(value) if value == 0.0 && value.is_sign_negative() => Scalar::Integer(0),
+            other => other.into_owned(),
+        };
+        *values = Values::of(std::mem::take(values).iter().map(zero))?;
+        Ok(())
     }
 
     /// The elements where they are not all numbers.

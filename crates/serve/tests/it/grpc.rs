@@ -296,6 +296,36 @@ fn the_conformance_model_returns_its_inputs() {
 }
 
 #[test]
+fn typed_contents_may_be_no_number_or_endless() {
+    let server = Server::ready(command("/none").arg("--echo"));
+    let caller = Caller::new(&server.grpc);
+    let singles = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX];
+    let doubles = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX];
+    let mut inputs =
+        [("FP32", &[4][..]), ("FP64", &[4])].map(|(name, shape)| tensor(name, name, shape));
+    inputs[0].contents = Some(pb::InferTensorContents {
+        fp32_contents: singles.to_vec(),
+        ..Default::default()
+    });
+    inputs[1].contents = Some(pb::InferTensorContents {
+        fp64_contents: doubles.to_vec(),
+        ..Default::default()
+    });
+    let request = pb::ModelInferRequest {
+        model_name: "echo".to_owned(),
+        inputs: inputs.to_vec(),
+        ..Default::default()
+    };
+    let answer = infer(&caller, request).unwrap();
+    let [single, double] =
+        [0, 1].map(|index: usize| answer.outputs[index].contents.clone().unwrap());
+    let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(&single.fp32_contents), bits(&singles));
+    assert!(double.fp64_contents[0].is_nan());
+    assert_eq!(double.fp64_contents[1..], doubles[1..]);
+}
+
+#[test]
 fn a_call_beyond_the_size_limit() {
     let package = package::iris();
     let file = package.path.parent().unwrap().join("annotations");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::package::{self, VERSION};
-use crate::support::server::{Server, command};
+use crate::support::server::{Server, bare, command};
 
 fn value(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
@@ -122,6 +122,24 @@ fn metadata_and_health() {
         inputs,
         &json!([{"name": "columns", "datatype": "FP32", "shape": [-1, 4]}])
     );
+}
+
+#[test]
+fn minus_zero_is_an_integer() {
+    let server = Server::ready(bare().arg("--echo"));
+    for (datatype, sent, answered) in [
+        ("INT32", "[-0,2]", "[0,2]"),
+        ("UINT8", "[1,-0]", "[1,0]"),
+        ("INT64", "[null,-0]", "[null,0]"),
+        ("FP64", "[-0,1.5]", "[-0.0,1.5]"),
+    ] {
+        let input = format!(
+            r#"{{"inputs":[{{"name":"x","shape":[2],"datatype":"{datatype}","data":{sent}}}]}}"#
+        );
+        let reply = server.post("/v2/models/echo/infer", &input);
+        let data = format!("\"data\":{answered}");
+        assert!(reply.body.contains(&data), "{sent}: {}", reply.body);
+    }
 }
 
 #[test]

@@ -24,9 +24,19 @@ pub(crate) use rpc::{SERVICE, Service, service};
 use crate::models::Unit;
 use crate::predict::{Prediction, Predictor, Step};
 use crate::problem::Problem;
+use datatype::Datatype;
 use extension::Body;
 use reply::Reply;
 use request::InferRequest;
+
+/// Refuses a name that is no datatype of the protocol.
+///
+/// # Errors
+///
+/// With all that are.
+pub(crate) fn check_datatype(name: &str) -> Result<(), String> {
+    name.parse::<Datatype>().map(drop)
+}
 
 /// Reads the inference request in a body, whose JSON has the `length` of the header
 /// `Inference-Header-Content-Length`.

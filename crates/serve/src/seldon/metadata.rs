@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::described;
 use crate::models::Echo;
 use crate::predict::{Predictor, Takes};
 
@@ -40,9 +41,17 @@ impl Overrides {
     /// # Errors
     ///
     /// When it is not YAML, has a key that is none of the six, or one of another
-    /// type.
+    /// type; when an input or output is described in another way than Seldon's.
     pub(crate) fn parse(yaml: &str) -> Result<Self, String> {
-        serde_saphyr::from_str(yaml).map_err(|e| e.to_string())
+        let overrides: Self = serde_saphyr::from_str(yaml).map_err(|e| e.to_string())?;
+        let (inputs, outputs) = (&overrides.inputs, &overrides.outputs);
+        for (key, described) in [("inputs", inputs), ("outputs", outputs)] {
+            for (index, value) in described.iter().flatten().enumerate() {
+                described::check(value)
+                    .map_err(|error| format!("{key}, entry {}: {error}", index + 1))?;
+            }
+        }
+        Ok(overrides)
     }
 }
 
@@ -140,6 +149,46 @@ mod tests {
         let yaml = "name: iris\ncustom:\n  author: me\n  year: 2026";
         let custom = Overrides::parse(yaml).unwrap().custom.unwrap();
         assert_eq!(custom.get("year").map(String::as_str), Some("2026"));
+    }
+
+    #[test]
+    fn inputs_that_nobody_could_read_are_refused() {
+        for (yaml, part) in [
+            ("inputs: [5]", "inputs, entry 1: "),
+            ("inputs: [[a, FP32, [1]]]", "expected an object"),
+            ("outputs: [{}]", "outputs, entry 1: "),
+            ("inputs: [{messagetype: nonsense}]", "nonsense"),
+            (
+                "inputs: [{messagetype: ndarray, schema: {shape: [x]}}]",
+                "shape",
+            ),
+            (
+                "inputs: [{messagetype: tensor, schema: {names: [[a]]}}]",
+                "names",
+            ),
+            ("inputs: [{messagetype: tensor, schema: 5}]", "schema"),
+            (
+                "inputs: [{messagetype: other}, {name: a, datatype: FP32, shape: [x]}]",
+                "inputs, entry 2: ",
+            ),
+            ("inputs: [{name: a, datatype: FP32}]", "shape"),
+            ("inputs: [{name: a, datatype: F32, shape: [1]}]", "F32"),
+            (
+                "inputs: [{name: a, datatype: FP32, shape: [1], size: 1}]",
+                "size",
+            ),
+        ] {
+            let error = Overrides::parse(yaml).unwrap_err();
+            assert!(error.contains(part), "{yaml}: {error}");
+        }
+        for yaml in [
+            "inputs: [{name: a, datatype: FP32, shape: [-1, 4]}]",
+            "inputs: [{messagetype: ndarray, schema: {names: [a, b], shape: [-1, 2]}}]",
+            "outputs: [{messagetype: jsonData, schema: {type: object, shape: x}}]",
+            "inputs: [{messagetype: strData}, {messagetype: binData}]",
+        ] {
+            assert!(Overrides::parse(yaml).is_ok(), "{yaml}");
+        }
     }
 
     #[test]

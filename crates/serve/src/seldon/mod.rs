@@ -8,6 +8,7 @@
 mod array;
 mod call;
 mod convert;
+mod described;
 mod echo;
 mod feedback;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -58,6 +58,11 @@ fn wrong_settings_end_the_start_with_their_name() {
         ),
         (
             vec![],
+            vec![("MODEL_METADATA", "inputs: [5]")],
+            ["MODEL_METADATA", "inputs, entry 1"],
+        ),
+        (
+            vec![],
             vec![("PREDICTOR_LABELS", "{")],
             ["PREDICTOR_LABELS", "EOF"],
         ),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::array::Array;
 use super::message::{Binary, Data, Message, Meta, Tensor};
@@ -21,15 +21,16 @@ use crate::proto::seldon::protos::seldon_message::DataOneof;
 ///
 /// # Errors
 ///
-/// When it has an array that is none.
+/// When it has an array that is none, or a number that JSON does not have where a
+/// message of JSON would have it.
 pub(super) fn message(message: proto::SeldonMessage) -> Result<Message<'static>, Problem> {
     let mut found = Message {
-        meta: message.meta.map(|meta| Object(of_meta(meta))),
+        meta: message.meta.map(of_meta).transpose()?.map(Object),
         ..Message::default()
     };
     match message.data_oneof {
         Some(DataOneof::Data(data)) => found.data = Some(Object(of_data(data)?)),
-        Some(DataOneof::JsonData(value)) => found.json_data = Some(json(value)),
+        Some(DataOneof::JsonData(value)) => found.json_data = Some(json("jsonData", value)?),
         Some(DataOneof::StrData(text)) => found.str_data = Some(text.into()),
         Some(DataOneof::BinData(bytes)) => found.bin_data = Some(Binary(bytes)),
         Some(DataOneof::CustomData(any)) => found.custom_data = Some(any),
@@ -55,8 +56,9 @@ fn of_data(data: proto::DefaultData) -> Result<Data<'static>, Problem> {
             found.tensor = Some(Object(Tensor { shape, values }));
         }
         Some(ArrayOneof::Ndarray(list)) => {
-            let nested = Nested::deserialize(list_json(list));
-            let nested = nested.map_err(|e| json::problem(&e, |e| format!("data.ndarray: {e}")))?;
+            let key = "data.ndarray";
+            let nested = Nested::deserialize(list_json(key, list)?);
+            let nested = nested.map_err(|e| json::problem(&e, |e| format!("{key}: {e}")))?;
             found.ndarray = Some(nested);
         }
         Some(ArrayOneof::Tftensor(tensor)) => found.tftensor = Some(Box::new(tensor)),
@@ -65,50 +67,72 @@ fn of_data(data: proto::DefaultData) -> Result<Data<'static>, Problem> {
     Ok(found)
 }
 
-fn of_meta(meta: proto::Meta) -> Meta {
-    let tags: Map<_, _> = meta.tags.into_iter().map(|(k, v)| (k, json(v))).collect();
+fn of_meta(meta: proto::Meta) -> Result<Meta, Problem> {
+    let tags = fields("meta.tags", meta.tags)?;
     let path = meta.request_path.into_iter();
     let path: Map<_, _> = path.map(|(k, v)| (k, v.into())).collect();
-    let metrics: Vec<Value> = meta.metrics.into_iter().map(of_metric).collect();
-    Meta {
+    let metrics = meta.metrics.into_iter().map(of_metric);
+    Ok(Meta {
         puid: Some(meta.puid).filter(|puid| !puid.is_empty()),
         tags: Some(tags).filter(|tags| !tags.is_empty()),
         request_path: Some(path),
-        metrics: Some(metrics),
-    }
+        metrics: Some(metrics.collect::<Result<_, _>>()?),
+    })
 }
 
-fn of_metric(metric: proto::Metric) -> Value {
+fn of_metric(metric: proto::Metric) -> Result<Value, Problem> {
     let kind = MetricType::try_from(metric.r#type).unwrap_or_default();
     let mut found = Map::from_iter([
         ("key".to_owned(), metric.key.into()),
         ("type".to_owned(), kind.as_str_name().into()),
-        ("value".to_owned(), metric.value.into()),
+        (
+            "value".to_owned(),
+            number("meta.metrics", metric.value.into())?,
+        ),
     ]);
     if !metric.tags.is_empty() {
         let tags = metric.tags.into_iter();
         let tags: Map<_, _> = tags.map(|(name, value)| (name, value.into())).collect();
         found.insert("tags".to_owned(), tags.into());
     }
-    found.into()
+    Ok(found.into())
 }
 
-fn json(value: prost_types::Value) -> Value {
-    match value.kind {
+/// The `value` of a message's `key`.
+fn json(key: &str, value: prost_types::Value) -> Result<Value, Problem> {
+    Ok(match value.kind {
         None | Some(Kind::NullValue(_)) => Value::Null,
         Some(Kind::BoolValue(value)) => Value::Bool(value),
-        Some(Kind::NumberValue(number)) => number.into(),
+        Some(Kind::NumberValue(value)) => number(key, value)?,
         Some(Kind::StringValue(text)) => Value::String(text),
-        Some(Kind::ListValue(list)) => list_json(list),
-        Some(Kind::StructValue(fields)) => {
-            let fields = fields.fields.into_iter();
-            Value::Object(fields.map(|(name, value)| (name, json(value))).collect())
-        }
-    }
+        Some(Kind::ListValue(list)) => list_json(key, list)?,
+        Some(Kind::StructValue(found)) => Value::Object(fields(key, found.fields)?),
+    })
 }
 
-fn list_json(list: ListValue) -> Value {
-    Value::Array(list.values.into_iter().map(json).collect())
+fn list_json(key: &str, list: ListValue) -> Result<Value, Problem> {
+    let values = list.values.into_iter().map(|value| json(key, value));
+    values.collect::<Result<_, _>>().map(Value::Array)
+}
+
+fn fields(
+    key: &str,
+    fields: impl IntoIterator<Item = (String, prost_types::Value)>,
+) -> Result<Map<String, Value>, Problem> {
+    let fields = fields.into_iter();
+    let fields = fields.map(|(name, value)| Ok((name, json(key, value)?)));
+    fields.collect()
+}
+
+fn number(key: &str, value: f64) -> Result<Value, Problem> {
+    // JSON would make a null of it, which is another value.
+    let none = || {
+        Problem::BadData(format!(
+            "{key} has the number {value}, which only data.tensor and data.tftensor hold; \
+             send null for a missing value"
+        ))
+    };
+    Number::from_f64(value).map(Value::Number).ok_or_else(none)
 }
 
 /// A reply.

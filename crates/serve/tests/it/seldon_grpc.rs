@@ -193,6 +193,57 @@ fn every_service_answers() {
 }
 
 #[test]
+fn a_number_that_json_does_not_have_is_kept_or_refused() {
+    let server = echo();
+    let caller = Caller::new(&server.grpc);
+    let mut model = pb::model_client::ModelClient::new(caller.channel.clone());
+    let odd = [f64::INFINITY, f64::NEG_INFINITY];
+    let kept = tensor(&[1, 2], &odd);
+    let reply = caller.wait(model.predict(message(kept.clone()))).unwrap();
+    assert_eq!(reply.into_inner().data_oneof, Some(with_names(kept)));
+    let tagged = pb::Meta {
+        tags: HashMap::from([("t".to_owned(), list(&[f64::NAN]))]),
+        ..pb::Meta::default()
+    };
+    let measured = pb::Meta {
+        metrics: vec![pb::Metric {
+            value: f32::NAN,
+            ..pb::Metric::default()
+        }],
+        ..pb::Meta::default()
+    };
+    let of_meta = |meta| pb::SeldonMessage {
+        meta: Some(meta),
+        ..message(DataOneof::StrData("x".to_owned()))
+    };
+    for (request, key) in [
+        (message(ndarray(&[&odd])), "data.ndarray has the number inf"),
+        (
+            message(ndarray(&[&[f64::NAN]])),
+            "data.ndarray has the number NaN",
+        ),
+        (message(DataOneof::JsonData(list(&odd))), "jsonData has"),
+        (of_meta(tagged), "meta.tags has"),
+        (of_meta(measured), "meta.metrics has"),
+    ] {
+        let refused = caller.wait(model.predict(request)).unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument);
+        assert!(refused.message().contains(key), "{key}: {refused:?}");
+    }
+}
+
+/// The array with the names that echo gives its two columns.
+fn with_names(payload: DataOneof) -> DataOneof {
+    match payload {
+        DataOneof::Data(data) => DataOneof::Data(pb::DefaultData {
+            names: vec!["t:0".to_owned(), "t:1".to_owned()],
+            ..data
+        }),
+        other => other,
+    }
+}
+
+#[test]
 fn a_package_through_this_door() {
     let server = Server::start(&package::iris());
     let caller = Caller::new(&server.grpc);

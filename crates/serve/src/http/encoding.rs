@@ -58,23 +58,21 @@ impl Encoding {
         }
     }
 
-    /// The one that the client of a request wants most, if any.
+    /// The one that the client of a request wants most, if any, and no less than the
+    /// answer as it is.
     pub(super) fn wanted(headers: &HeaderMap) -> Option<Self> {
         let lists = headers.get_all(ACCEPT_ENCODING).iter();
         let items = lists.filter_map(|list| list.to_str().ok());
         let items = items.flat_map(|list| list.split(','));
-        let mut best: Option<(Self, f32)> = None;
-        for item in items {
-            let (name, parameters) = item.split_once(';').unwrap_or((item, ""));
-            let weight = parameters.trim().strip_prefix("q=");
-            let weight = weight.map_or(Some(1.0), |text| text.parse().ok());
-            if let (Some(encoding), Some(weight)) = (Self::named(name), weight)
-                && weight > best.map_or(0.0, |(_, weight)| weight)
-            {
-                best = Some((encoding, weight));
+        let (mut best, mut most, mut plain) = (None, 0.0, 0.0);
+        for (name, weight) in items.filter_map(weighed) {
+            match Self::named(name) {
+                Some(encoding) if weight > most => (best, most) = (Some(encoding), weight),
+                None if name.trim().eq_ignore_ascii_case("identity") => plain = weight,
+                _ => {}
             }
         }
-        best.map(|(encoding, _)| encoding)
+        best.filter(|_| most >= plain)
     }
 
     /// What `body` is a compression of, if that has at most `limit` bytes: more
@@ -124,6 +122,18 @@ impl Encoding {
     }
 }
 
+/// The name in an item of `Accept-Encoding`, and its weight; `None` where that is no
+/// number. The name of the weight is of any case (RFC 9110, 5.6.6).
+fn weighed(item: &str) -> Option<(&str, f32)> {
+    let (name, parameters) = item.split_once(';').unwrap_or((item, ""));
+    let weight = parameters.trim().split_at_checked(2);
+    let weight = weight.filter(|(key, _)| key.eq_ignore_ascii_case("q="));
+    Some((
+        name,
+        weight.map_or(Some(1.0), |(_, text)| text.parse().ok())?,
+    ))
+}
+
 impl From<Encoding> for HeaderValue {
     fn from(encoding: Encoding) -> Self {
         Self::from_static(encoding.name())
@@ -149,6 +159,13 @@ mod tests {
             ("deflate", Some(Encoding::Deflate)),
             ("gzip;q=0.5, deflate;q=0.8", Some(Encoding::Deflate)),
             ("gzip;q=0", None),
+            ("gzip;Q=0", None),
+            ("gzip ; Q=0.000", None),
+            ("gzip;q=0.5, identity;q=1", None),
+            ("Identity, gzip;q=0.9", None),
+            ("gzip;q=0.5, identity;q=0.5", Some(Encoding::Gzip)),
+            ("identity;q=0.5, gzip;q=0.8", Some(Encoding::Gzip)),
+            ("gzip, identity;q=0", Some(Encoding::Gzip)),
             ("gzip; q=1.0", Some(Encoding::Gzip)),
             ("X-GZIP", Some(Encoding::Gzip)),
             ("gzip;q=x", None),

@@ -145,20 +145,25 @@ impl Source {
         Ok(list.0.into_iter().map(|message| message.0).collect())
     }
 
-    /// The message as any JSON.
+    /// The message as any JSON; a file in it is a text.
     ///
     /// # Errors
     ///
     /// When it is not JSON.
     pub(super) fn value(&self) -> Result<Value, Problem> {
-        match self {
-            Self::Json(text) => json::parse(text),
-            Self::Fields(_) => Err(Problem::MediaType(
-                "feedback is not read from a multipart form, \
-                 set the header Content-Type: application/json"
-                    .to_owned(),
-            )),
-        }
+        let fields = match self {
+            Self::Json(text) => return json::parse(text),
+            Self::Fields(fields) => fields,
+        };
+        check(fields)?;
+        let value = |field: &Field| match field.is_file {
+            true => Ok(Value::String(field.text()?.to_owned())),
+            false => field.json(),
+        };
+        let values = fields
+            .iter()
+            .map(|field| Ok((field.name.clone(), value(field)?)));
+        values.collect::<Result<_, Problem>>().map(Value::Object)
     }
 }
 

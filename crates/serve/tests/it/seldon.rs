@@ -188,11 +188,25 @@ fn where_the_message_stands() {
     let multipart = format!("--X\r\n{part}\r\n\r\n{{\"ndarray\": [[0.5]]}}\r\n--X--\r\n");
     let boundary = "multipart/form-data; boundary=X";
     assert_eq!(client.post(&url, boundary, &multipart).body, ok);
+    let field = |name: &str, value: &str| {
+        format!("--X\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let feedback = server.url("/send-feedback");
+    let judged = field("request", plain) + &field("reward", "0.5");
+    let reply = client.post(&feedback, boundary, &format!("{judged}--X--\r\n"));
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    assert!(reply.body.contains("ndarray"), "{}", reply.body);
+    let unknown = field("rewards", "0.5") + "--X--\r\n";
+    assert_eq!(refused(client.post(&feedback, boundary, &unknown)).0, 400);
     assert_eq!(refused(client.post(&url, boundary, plain)).0, 400);
     assert_eq!(refused(client.get(&url)).0, 400);
     let (status, text) = refused(client.post(&url, form, "json=%7Bbad"));
     assert_eq!(status, 400);
     assert!(text.starts_with("the body is not JSON"), "{text}");
+    let reward = "seldon_api_model_feedback_reward_total{";
+    let metrics = server.scrape("/metrics").body;
+    let sum = metrics.lines().find(|line| line.starts_with(reward));
+    assert!(sum.unwrap().ends_with(" 0.5"), "{metrics}");
 }
 
 fn info(body: &str) -> String {

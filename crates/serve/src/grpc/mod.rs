@@ -11,4 +11,4 @@ mod weight;
 pub(crate) use codec::Codec;
 pub(crate) use listener::{Limits, listen};
 pub(crate) use status::status;
-pub(crate) use tell::Call;
+pub(crate) use tell::{Call, served};

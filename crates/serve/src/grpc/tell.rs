@@ -1,9 +1,13 @@
-//! Tells the event sink of calls of clients.
+//! Tells the event sink of calls of clients, and counts them as Seldon's orchestrator does.
+
+use std::time::Instant;
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue};
 use tonic::metadata::MetadataMap;
+use tonic::{Response, Status};
 
+use crate::app::App;
 use crate::events::{self, Events, Exchange, Payload};
 use crate::problem::Problem;
 use crate::seldon::{PUID, new_puid};
@@ -53,6 +57,21 @@ impl Call {
             })
         });
     }
+}
+
+/// Counts a call of a client without an orchestrator between.
+pub(crate) fn served<T>(
+    app: &App,
+    service: &str,
+    start: Instant,
+    reply: &Result<Response<T>, Status>,
+) {
+    // In the words of Go, as the orchestrator writes them.
+    let code = match reply {
+        Ok(_) => "OK".to_owned(),
+        Err(status) => format!("{:?}", status.code()),
+    };
+    app.metrics.served(service, "unary", &code, start.elapsed());
 }
 
 fn payload(body: Body) -> Option<Payload> {

@@ -19,6 +19,7 @@ use super::encoding::{Encoding, SHORT};
 use super::take_apart;
 use super::tell::Told;
 use crate::app::App;
+use crate::seldon::PUID;
 
 /// What is kept of a request until its answer is there.
 pub(super) struct Around {
@@ -30,6 +31,8 @@ pub(super) struct Around {
     asks_for_options: bool,
     origin: Option<HeaderValue>,
     encoding: Option<Encoding>,
+    /// The ID of a call to a model over V2, which goes back with its answer.
+    puid: Option<HeaderValue>,
     told: Option<Told>,
 }
 
@@ -39,26 +42,37 @@ impl Around {
         let start = Instant::now();
         let path = request.uri().path();
         let (protocol, method) = call::labels(path);
+        let (is_v2, puid) = match (protocol, method) {
+            ("v2", "predict") => (true, request.headers().get(PUID).cloned()),
+            _ => (false, None),
+        };
         let service = call::service(path);
         let told = match app.events {
             Some(_) => Told::begin(request, (protocol, method), service.is_some()),
             None => None,
         };
+        // A call over V2 with an ID is the orchestrator's, which gives one to each and
+        // counts them itself.
+        let is_uncounted = is_v2 && puid.is_none();
         Self {
             start,
             protocol,
             method,
-            service,
+            service: service.or(is_uncounted.then_some("predictions")),
             verb: call::verb(request.method()),
             asks_for_options: request.method() == Method::OPTIONS,
             origin: request.headers().get(ORIGIN).cloned(),
             encoding: Encoding::wanted(request.headers()),
+            puid,
             told,
         }
     }
 
     /// Makes of the handler's answer what goes to the client, and counts it.
     pub(super) async fn end(mut self, app: &App, mut response: Response) -> Response {
+        if let Some(puid) = self.puid.take() {
+            response.headers_mut().insert(PUID, puid);
+        }
         if let (Some(told), Some(events)) = (self.told.take(), &app.events) {
             response = told.tell(events, response).await;
         }

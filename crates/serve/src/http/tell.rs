@@ -27,7 +27,6 @@ impl Copy {
 pub(super) struct Told {
     copy: Copy,
     content_type: HeaderValue,
-    id: Option<HeaderValue>,
     protocol: &'static str,
     is_feedback: bool,
 }
@@ -50,24 +49,24 @@ impl Told {
         Some(Self {
             copy,
             content_type: content_type(request.headers()),
-            id: request.headers().get(PUID).cloned(),
             protocol,
             is_feedback: method == "feedback",
         })
     }
 
-    /// Tells `events` of the request and its `response`, which is given back.
+    /// Tells `events` of the request and its `response`, which is given back with the ID
+    /// by which they name it.
     pub(super) async fn tell(self, events: &Events, response: Response) -> Response {
         let Some(body) = self.copy.0.get().cloned() else {
             return response;
         };
-        let (parts, answer) = match take_apart(response).await {
+        let (mut parts, answer) = match take_apart(response).await {
             Ok(taken) => taken,
             Err(status) => return status.into_response(),
         };
-        let id = parts.headers.get(PUID).cloned().or(self.id);
+        let id = parts.headers.entry(PUID).or_insert_with(new_puid).clone();
         events.exchanged(Exchange {
-            id: id.unwrap_or_else(new_puid),
+            id,
             protocol: self.protocol,
             is_feedback: self.is_feedback,
             request: Payload {

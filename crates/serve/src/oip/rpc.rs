@@ -1,6 +1,7 @@
 //! The protocol over gRPC.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use prost::Message;
 use tonic::codec::CompressionEncoding;
@@ -9,11 +10,12 @@ use tonic::{Request, Response, Status, async_trait};
 use super::routes::EXTENSIONS;
 use super::{convert, told};
 use crate::app::App;
-use crate::grpc::{Call, status};
+use crate::grpc::{Call, served, status};
 use crate::models::Unit;
 use crate::predict::Step;
 use crate::problem::Problem;
 use crate::proto::inference as pb;
+use crate::seldon::PUID;
 use pb::grpc_inference_service_server::{GrpcInferenceService, GrpcInferenceServiceServer};
 
 /// The service's name.
@@ -115,7 +117,10 @@ impl GrpcInferenceService for Door {
         &self,
         request: Request<pb::ModelInferRequest>,
     ) -> Answer<pb::ModelInferResponse> {
+        let start = Instant::now();
         let call = Call::of(self.0.events.as_ref(), request.metadata());
+        // As over REST: the orchestrator gives an ID to each call, and counts it itself.
+        let is_uncounted = !request.metadata().contains_key(PUID.as_str());
         let message = request.into_inner();
         let asked = call.is_some().then(|| message.clone());
         let answer = self.infer(message).await;
@@ -127,7 +132,11 @@ impl GrpcInferenceService for Door {
                 (told::request(&asked), answered)
             });
         }
-        answer.map(Response::new).map_err(|e| status(&e))
+        let answer = answer.map(Response::new).map_err(|e| status(&e));
+        if is_uncounted {
+            served(&self.0, "predictions", start, &answer);
+        }
+        answer
     }
 
     async fn repository_index(

@@ -12,7 +12,7 @@ use super::call::{self, Method, Responded, respond};
 use super::reply::Node;
 use super::{convert, feedback, protojson};
 use crate::app::App;
-use crate::grpc::{Call, status};
+use crate::grpc::{Call, served, status};
 use crate::models::Unit;
 use crate::problem::Problem;
 use crate::proto::seldon::protos::combiner_server::{Combiner, CombinerServer};
@@ -101,18 +101,6 @@ impl Door {
         let metadata = json.and_then(read).map_err(Status::internal)?;
         Ok(Response::new(metadata))
     }
-
-    /// Counts a call to the service that clients speak to without an orchestrator
-    /// between.
-    fn served<T>(&self, service: &str, start: Instant, reply: &Reply<T>) {
-        // In the words of Go, as the orchestrator writes them.
-        let code = match reply {
-            Ok(_) => "OK".to_owned(),
-            Err(status) => format!("{:?}", status.code()),
-        };
-        let metrics = &self.0.metrics;
-        metrics.served(service, "unary", &code, start.elapsed());
-    }
 }
 
 /// Has `unit` answer `messages`.
@@ -173,7 +161,7 @@ impl Seldon for Door {
         let message = request.into_inner();
         let asked = call.is_some().then(|| message.clone());
         let reply = self.call(Method::Predict, vec![message]).await;
-        self.served("predictions", start, &reply);
+        served(&self.0, "predictions", start, &reply);
         tell(call, asked, &reply, ("seldon.protos.SeldonMessage", false));
         reply
     }
@@ -184,7 +172,7 @@ impl Seldon for Door {
         let asked = call.is_some().then(|| request.get_ref().clone());
         let reply = self.feedback(request);
         tell(call, asked, &reply, ("seldon.protos.Feedback", true));
-        self.served("feedback", start, &reply);
+        served(&self.0, "feedback", start, &reply);
         reply
     }
 

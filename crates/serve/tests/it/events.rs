@@ -143,8 +143,10 @@ fn payloads_and_outliers_of_clients_requests() {
     let infer = json!({"inputs": [
         {"name": "columns", "datatype": "FP32", "shape": [1, 4], "data": flower(3)}
     ]});
-    server.post("/v2/models/iris/infer", &infer.to_string());
+    let answer = server.post("/v2/models/iris/infer", &infer.to_string());
     let events = sink.several(3);
+    let id = answer.header("seldon-puid");
+    assert!(!id.is_empty() && events.iter().all(|it| it.headers["ce-requestid"] == id));
     assert!(
         events
             .iter()

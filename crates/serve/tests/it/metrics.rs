@@ -1,7 +1,51 @@
 //! What Prometheus reads.
 
+use crate::support::client::Client;
+use crate::support::grpc::Caller;
 use crate::support::package;
-use crate::support::server::{Server, command};
+use crate::support::proto::inference as pb;
+use crate::support::server::{Server, bare, command};
+
+#[test]
+fn calls_over_v2_are_counted_as_the_orchestrator_would() {
+    let server = Server::ready(bare().arg("--echo"));
+    let caller = Caller::new(&server.grpc);
+    let url = server.url("/v2/models/echo/infer");
+    let json = ("content-type", "application/json");
+    let input = r#"{"inputs":[{"name":"x","shape":[1],"datatype":"INT8","data":[1]}]}"#;
+    let client = Client::new();
+    let own = client.send("POST", &url, &[json], input);
+    assert_eq!((own.status, own.header("seldon-puid")), (200, ""));
+    // The orchestrator gives an ID to each, and counts it.
+    let passed = client.send("POST", &url, &[json, ("Seldon-Puid", "p1")], input);
+    assert_eq!((passed.status, passed.header("seldon-puid")), (200, "p1"));
+    let request = || pb::ModelInferRequest {
+        model_name: "none".to_owned(),
+        ..Default::default()
+    };
+    let mut given = tonic::Request::new(request());
+    let id = "p2".parse().unwrap();
+    given.metadata_mut().insert("seldon-puid", id);
+    caller.wait(caller.oip().model_infer(given)).unwrap_err();
+    caller
+        .wait(caller.oip().model_infer(request()))
+        .unwrap_err();
+    let text = server.scrape("/metrics").body;
+    let counts = text.lines().filter(|line| {
+        line.starts_with("seldon_api_executor_server_requests_seconds_count{")
+            && line.contains(r#"service="predictions""#)
+    });
+    let counts: Vec<&str> = counts.collect();
+    for (code, method) in [
+        (r#"code="200""#, r#"method="post""#),
+        (r#"code="NotFound""#, r#"method="unary""#),
+    ] {
+        let is = |count: &&&str| count.contains(code) && count.contains(method);
+        let found = counts.iter().find(is);
+        assert!(found.is_some_and(|it| it.ends_with(" 1")), "{counts:?}");
+    }
+    assert_eq!(counts.len(), 2, "{counts:?}");
+}
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a list of series")]

@@ -234,6 +234,24 @@ pub fn mean_loss(scores: &Array2<f64>, codes: &[usize], temperature: f64) -> f64
     losses.sum::<f64>() / to_f64(codes.len().max(1))
 }
 
+/// The temperature with the least `loss`, which has one minimum over its logarithm.
+pub fn coolest(loss: impl Fn(f64) -> f64) -> f64 {
+    // A golden section.
+    const SECTION: f64 = 0.618_033_988_749_894_9;
+    const STEPS: usize = 40;
+    let loss = |log: f64| loss(log.exp());
+    let (mut low, mut high) = (-3.0_f64, 4.0_f64);
+    for _ in 0..STEPS {
+        let (left, right) = (high - SECTION * (high - low), low + SECTION * (high - low));
+        if loss(left) < loss(right) {
+            high = right;
+        } else {
+            low = left;
+        }
+    }
+    low.midpoint(high).exp()
+}
+
 /// The negative log-likelihood of the class `code` under one row of scores.
 pub fn row_loss(scores: ArrayView1<'_, f64>, code: usize) -> f64 {
     let highest = scores.fold(f64::NEG_INFINITY, |a, b| a.max(*b));

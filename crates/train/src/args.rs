@@ -58,6 +58,12 @@ The experiment file, with its defaults; every key may be left out:
     class_weights: none         # or balanced: every class counts the same
     max_iterations: 1000
     tolerance: 1e-6             # of the mean gradient, where the fit stops
+  search:                       # what cross-validation chooses from
+    models: [linear, trees]
+    l2: [hyperparameters.l2]    # of the linear model
+    folds: 5                    # parts of the cross-validation
+  mode: all                     # or delta: continue the last model with what is new
+  keep: 0.1                     # the share of the old rows that delta learns from again
   promote_if: <always>          # with --registry: accuracy >= previous
 
 Pictures or texts instead of a table, on a pretrained backbone:
@@ -70,7 +76,6 @@ Pictures or texts instead of a table, on a pretrained backbone:
   search:
     heads: <by the data>        # linear, mlp, kernel; cross-validation chooses
     l2: [1, 10, 100, 1000]      # of the linear head
-    folds: 5
 
 Exit status: 0 published, or this version was published before; 1 refused or
 failed; 2 wrong usage.";
@@ -198,8 +203,8 @@ pub struct TrainingOptions {
 /// Where the training runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Engine {
-    /// In this process, on the CPU: a linear model of a table, or the head of a
-    /// backbone of pictures or texts.
+    /// In this process, on the CPU: a linear model or trees of a table, or the head
+    /// of a backbone of pictures or texts.
     Local,
     /// On a Determined cluster, as an experiment with code of its own.
     Determined,

@@ -77,24 +77,22 @@ pub(crate) fn figures(
     }
 }
 
-/// How far the probabilities among `outputs` can be trusted, of a classification.
+/// How far the probabilities among `outputs` can be trusted, and could before the scores
+/// of `fitted` were divided, of a classification.
 pub(crate) fn calibration(
     data: &Dataset,
     split: &Split,
+    fitted: &Fitted,
     outputs: &Array2<f32>,
 ) -> Option<Calibration> {
     let Target::Classes { codes, .. } = &data.target else {
         return None;
     };
     let right = select(codes, &split.held_out);
-    let probabilities = outputs.mapv(f64::from);
-    // The scores of a table's model are not divided by anything.
-    Some(Calibration::measure(
-        1.0,
-        &probabilities,
-        &probabilities,
-        &right,
-    ))
+    let before = fitted.uncooled(&data.columns.select(Axis(0), &split.held_out));
+    let after = outputs.mapv(f64::from);
+    let temperature = fitted.temperature;
+    Some(Calibration::measure(temperature, &before, &after, &right))
 }
 
 /// The figures of models like `fitted` that have learned from parts of the rows; of

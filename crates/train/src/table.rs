@@ -100,7 +100,7 @@ pub(crate) fn train<'a>(
         evaluation::learned(&data, &split, &experiment, &fitted),
         inspection.figures(&data),
     );
-    metrics.calibration = evaluation::calibration(&data, &split, &evaluation.outputs);
+    metrics.calibration = evaluation::calibration(&data, &split, &fitted, &evaluation.outputs);
     metrics.previous = former.map(|former| former.figures.clone());
     if let Some(advice) = metrics.advice() {
         warn(&advice);
@@ -142,6 +142,8 @@ fn learned(fitted: &Fitted, split: &Split) -> BTreeMap<String, f64> {
     let (end, compared) = (fitted.convergence, fitted.comparison);
     let figures = [
         ("training_rows", Some(split.training.len() as f64)),
+        ("l2", Some(fitted.l2)),
+        ("temperature", Some(fitted.temperature)),
         ("gradient", end.map(|end| end.gradient)),
         ("cross_validation_loss", compared.map(|c| c.linear)),
         ("cross_validation_loss_trees", compared.map(|c| c.trees)),
@@ -227,6 +229,16 @@ fn tell_seen_once(labels: &[String], data: &Dataset, split: &Split) {
 }
 
 fn tell_fit(fitted: &Fitted, experiment: &Experiment) {
+    tell_model(fitted, experiment);
+    if fitted.temperature != 1.0 {
+        step(format_args!(
+            "divided the scores by the temperature {:.3}, found in cross-validation",
+            fitted.temperature
+        ));
+    }
+}
+
+fn tell_model(fitted: &Fitted, experiment: &Experiment) {
     let features = counted(fitted.encoder.len(), "feature");
     if let Some(compared) = fitted.comparison {
         step(format_args!(

@@ -73,6 +73,15 @@ impl Trees {
         self
     }
 
+    /// Divides all scores by `temperature`.
+    pub fn cool(&mut self, temperature: f64) {
+        let cooled = |value: f32| (f64::from(value) / temperature) as f32;
+        self.start.mapv_inplace(cooled);
+        for tree in &mut self.trees {
+            tree.leaves.mapv_inplace(cooled);
+        }
+    }
+
     /// Scores `[rows, outputs]` of features `[rows, features]`.
     pub fn scores(&self, features: &Array2<f32>) -> Array2<f64> {
         let mut scores = Array2::zeros((features.nrows(), self.start.len()));

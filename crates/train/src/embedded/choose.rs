@@ -79,7 +79,13 @@ pub(super) fn choose(training: &Training<'_>, experiment: &Experiment) -> Result
     let mut heads = Vec::new();
     for kind in experiment.search.heads.iter().flatten() {
         match kind {
-            HeadKind::Linear => heads.extend(experiment.search.l2.iter().map(|l2| (*kind, *l2))),
+            HeadKind::Linear => heads.extend(
+                experiment
+                    .search
+                    .of_heads()
+                    .into_iter()
+                    .map(|l2| (*kind, l2)),
+            ),
             HeadKind::Mlp | HeadKind::Kernel => heads.push((*kind, 0.0)),
         }
     }
@@ -291,21 +297,9 @@ fn candidate(training: &Training<'_>, kind: HeadKind, l2: f64, folds: &[Fold]) -
 
 /// The temperature with the least log loss, and that loss.
 fn coolest(scores: &Array2<f64>, codes: &[usize]) -> (f64, f64) {
-    // The loss has one minimum over the logarithm: a golden section finds it.
-    const SECTION: f64 = 0.618_033_988_749_894_9;
-    const STEPS: usize = 40;
-    let loss = |log: f64| softmax::mean_loss(scores, codes, log.exp());
-    let (mut low, mut high) = (-3.0_f64, 4.0_f64);
-    for _ in 0..STEPS {
-        let (left, right) = (high - SECTION * (high - low), low + SECTION * (high - low));
-        if loss(left) < loss(right) {
-            high = right;
-        } else {
-            low = left;
-        }
-    }
-    let temperature = low.midpoint(high).exp();
-    (temperature, softmax::mean_loss(scores, codes, temperature))
+    let loss = |temperature| softmax::mean_loss(scores, codes, temperature);
+    let temperature = softmax::coolest(loss);
+    (temperature, loss(temperature))
 }
 
 impl Chosen {

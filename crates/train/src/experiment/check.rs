@@ -95,7 +95,9 @@ impl Experiment {
 
 impl Search {
     fn check(&self) -> Result<(), String> {
-        if self.l2.is_empty() || self.l2.iter().any(|l2| !(*l2 > 0.0 && l2.is_finite())) {
+        let wrong = |l2: &f64| !(*l2 > 0.0 && l2.is_finite());
+        let l2 = self.l2.as_ref();
+        if l2.is_some_and(|l2| l2.is_empty() || l2.iter().any(wrong)) {
             return Err("search.l2 wants one or more numbers above 0".to_owned());
         }
         if !(2..=20).contains(&self.folds) {

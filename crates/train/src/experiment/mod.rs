@@ -87,9 +87,10 @@ pub struct Search {
     pub models: Vec<ModelKind>,
     /// The kinds of head; by default `linear` for pictures and `kernel` for texts.
     pub heads: Option<Vec<HeadKind>>,
-    /// The strengths of the L2 penalty of a linear head, of features that have
-    /// mean 0 and deviation 1.
-    pub l2: Vec<f64>,
+    /// The strengths of the L2 penalty of a linear model or head, of features that have
+    /// mean 0 and deviation 1; by default that of the hyperparameters for a table, and
+    /// four for a head.
+    pub l2: Option<Vec<f64>>,
     /// The parts of the cross-validation.
     pub folds: usize,
 }
@@ -116,7 +117,26 @@ pub enum HeadKind {
     Kernel,
 }
 
+impl Search {
+    /// The penalties of a linear head that are tried.
+    pub(crate) fn of_heads(&self) -> Vec<f64> {
+        let given = self.l2.clone();
+        given.unwrap_or_else(|| vec![1.0, 10.0, 100.0, 1000.0])
+    }
+}
+
 impl Experiment {
+    /// The linear models of a table that are tried, by their penalties.
+    pub(crate) fn penalties(&self) -> Vec<Hyperparameters> {
+        let given = self.search.l2.clone();
+        let given = given.unwrap_or_else(|| vec![self.hyperparameters.l2]);
+        let with = |l2| Hyperparameters {
+            l2,
+            ..self.hyperparameters.clone()
+        };
+        given.into_iter().map(with).collect()
+    }
+
     /// Whether a model of this kind is tried for a table. Trees cannot be continued, so
     /// that a model which may be is linear from the first commit on.
     pub(crate) fn tries(&self, kind: ModelKind) -> bool {
@@ -130,7 +150,7 @@ impl Default for Search {
         Self {
             models: vec![ModelKind::Linear, ModelKind::Trees],
             heads: None,
-            l2: vec![1.0, 10.0, 100.0, 1000.0],
+            l2: None,
             folds: 5,
         }
     }

@@ -66,6 +66,13 @@ impl Experiment {
         mut self,
         given: &Map<String, Value>,
     ) -> Result<Self, String> {
+        if given.contains_key("l2") && self.search.l2.is_some() && self.backbone.is_none() {
+            return Err(
+                "l2 is chosen by the searcher, and search.l2 lists some to try: leave out one \
+                        of both"
+                    .to_owned(),
+            );
+        }
         let text = |e: serde_json::Error| e.to_string();
         let mut all = serde_json::to_value(&self.hyperparameters).map_err(text)?;
         if let Some(all) = all.as_object_mut() {
@@ -185,5 +192,9 @@ mod tests {
         );
         let unknown = with(serde_json::json!({"l3": 1})).unwrap_err();
         assert!(unknown.contains("l3"), "{unknown}");
+        let tried = Experiment::parse("search: {l2: [1, 2]}").unwrap();
+        let twice = serde_json::json!({"l2": 3}).as_object().unwrap().clone();
+        let twice = tried.with_hyperparameters(&twice).unwrap_err();
+        assert!(twice.contains("search.l2"), "{twice}");
     }
 }

@@ -12,9 +12,6 @@ use crate::progress::Progress;
 use fit::trees::{self, Rounds, Targets, Trees};
 use fit::{FitError, Hyperparameters, Linear, Scale, ridge, select, softmax};
 
-/// The parts of the cross-validation.
-const FOLDS: usize = 5;
-
 /// Tables of fewer rows to learn from get a linear model: every other one would
 /// be chosen by chance.
 pub(super) const FEWEST: usize = 50;
@@ -46,6 +43,8 @@ pub(crate) struct Comparison {
     /// The mean loss of the linear model: log loss, or squared error in units of
     /// the target's variance.
     pub(crate) linear: f64,
+    /// The position of its penalty among those that were tried.
+    pub(super) penalty: usize,
     /// The mean loss of the trees.
     pub(crate) trees: f64,
     /// The number of trees with which it was lowest.
@@ -65,9 +64,23 @@ pub(crate) struct Unseen {
 #[derive(Debug)]
 struct Tried {
     part: Vec<usize>,
-    linear: Array2<f64>,
-    loss: f64,
+    /// By penalty.
+    linear: Vec<Array2<f64>>,
+    losses: Vec<f64>,
     trees: Option<(Trees, trees::Curve)>,
+}
+
+/// What is tried.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// The linear models.
+    pub(super) penalties: Vec<Hyperparameters>,
+    /// Whether trees are.
+    pub(super) trees: bool,
+    /// The parts of the cross-validation.
+    pub(super) folds: usize,
+    /// What decides on the parts, and on the trees.
+    pub(super) seed: u64,
 }
 
 /// A cross-validation.
@@ -85,12 +98,11 @@ impl Rows {
         }
     }
 
-    /// Fits both kinds of model, or the linear one, to all rows but a `part`.
+    /// Fits what is planned to all rows but a `part`.
     fn try_without(
         &self,
         part: Vec<usize>,
-        settings: &Hyperparameters,
-        with_trees: Option<u64>,
+        plan: &Plan,
         progress: &Progress,
     ) -> Result<Tried, FitError> {
         let left_out: BTreeSet<usize> = part.iter().copied().collect();
@@ -98,11 +110,34 @@ impl Rows {
             .filter(|row| !left_out.contains(row))
             .collect();
         let (seen, unseen) = (self.select(&seen), self.select(&part));
-        let linear = match &seen.targets {
+        let penalties = plan.penalties.iter();
+        let linear = penalties.map(|settings| seen.linear(settings, &unseen));
+        let linear = linear.collect::<Result<Vec<_>, FitError>>()?;
+        let rounds = Rounds::Until(TREES, &unseen.raw, &unseen.targets);
+        let trees = plan.trees.then(|| {
+            let fitted = trees::fit(&seen.raw, &seen.targets, &rounds, plan.seed, &|| {
+                progress.advance(1)
+            });
+            progress.advance(TREES - fitted.0.trees.len());
+            fitted
+        });
+        let losses = linear.iter().map(|scores| unseen.targets.loss(scores));
+        Ok(Tried {
+            losses: losses.collect(),
+            trees,
+            linear,
+            part,
+        })
+    }
+
+    /// What a linear model of these rows says of the `unseen` ones, in the units of their
+    /// targets.
+    fn linear(&self, settings: &Hyperparameters, unseen: &Self) -> Result<Array2<f64>, FitError> {
+        match &self.targets {
             Targets::Classes(codes, _, classes) => {
-                softmax::fit(&seen.scaled, codes, *classes, settings, seen.prior.as_ref())?
-                    .0
-                    .scores(&unseen.scaled)
+                let prior = self.prior.as_ref();
+                let (linear, _) = softmax::fit(&self.scaled, codes, *classes, settings, prior)?;
+                Ok(linear.scores(&unseen.scaled))
             }
             Targets::Numbers(numbers) => {
                 // These are scaled already.
@@ -110,55 +145,47 @@ impl Rows {
                     mean: 0.0,
                     deviation: 1.0,
                 });
-                let prior = seen.prior.map(|prior| Linear { scale, ..prior });
-                ridge::fit(&seen.scaled, numbers, settings.l2, prior.as_ref())?
-                    .outputs(&unseen.scaled)
+                let prior = self.prior.clone().map(|prior| Linear { scale, ..prior });
+                let linear = ridge::fit(&self.scaled, numbers, settings.l2, prior.as_ref())?;
+                Ok(linear.outputs(&unseen.scaled))
             }
-        };
-        let rounds = Rounds::Until(TREES, &unseen.raw, &unseen.targets);
-        let trees = with_trees.map(|seed| {
-            let fitted = trees::fit(&seen.raw, &seen.targets, &rounds, seed, &|| {
-                progress.advance(1)
-            });
-            progress.advance(TREES - fitted.0.trees.len());
-            fitted
-        });
-        Ok(Tried {
-            loss: unseen.targets.loss(&linear),
-            trees,
-            linear,
-            part,
-        })
+        }
     }
 }
 
-/// Tries the linear model, and trees where they are wanted, on parts of `rows`.
+/// Tries what is planned on parts of `rows`.
 ///
 /// # Errors
 ///
 /// When no linear model can be fitted to a part.
-pub(super) fn try_parts(
-    rows: &Rows,
-    settings: &Hyperparameters,
-    seed: u64,
-    with_trees: bool,
-) -> Result<Tries, FitError> {
-    let parts = parts(&rows.targets, &rows.groups, seed);
-    let tried = if parts.len() > MANY { 1 } else { FOLDS };
+pub(super) fn try_parts(rows: &Rows, plan: &Plan) -> Result<Tries, FitError> {
+    let parts = parts(&rows.targets, &rows.groups, plan);
+    let tried = if parts.len() > MANY { 1 } else { plan.folds };
     let progress = Progress::new("compared the models", tried * TREES);
     let results = parallel::map(tried, |part| {
         let unseen = (0..parts.len()).filter(|row| parts.get(*row) == Some(&part));
-        let trees = with_trees.then_some(seed);
-        rows.try_without(unseen.collect(), settings, trees, &progress)
+        rows.try_without(unseen.collect(), plan, &progress)
     });
     results.into_iter().collect::<Result<_, _>>().map(Tries)
 }
 
 impl Tries {
-    /// The mean losses.
+    /// The mean loss of the linear model with each penalty.
+    pub(super) fn losses(&self) -> Vec<f64> {
+        let penalties = self.0.first().map_or(0, |tried| tried.losses.len());
+        let share = 1.0 / self.0.len().max(1) as f64;
+        let of = |penalty: usize| {
+            let losses = self.0.iter().filter_map(|tried| tried.losses.get(penalty));
+            losses.map(|loss| loss * share).sum()
+        };
+        (0..penalties).map(of).collect()
+    }
+
+    /// The least of the mean losses.
     pub(super) fn comparison(&self) -> Comparison {
         let share = 1.0 / self.0.len().max(1) as f64;
-        let linear = self.0.iter().map(|tried| tried.loss * share).sum();
+        let losses = self.losses();
+        let penalty = trees::best(&losses);
         let curves = || self.0.iter().filter_map(|tried| tried.trees.as_ref());
         let longest = curves().map(|(_, curve)| curve.len()).max();
         let mean = (0..longest.unwrap_or_default()).map(|count| {
@@ -170,24 +197,27 @@ impl Tries {
         let mean: Vec<f64> = mean.collect();
         let count = trees::best(&mean);
         Comparison {
-            linear,
+            linear: losses.get(penalty).copied().unwrap_or(f64::INFINITY),
+            penalty,
             trees: mean.get(count).copied().unwrap_or(f64::INFINITY),
             count,
         }
     }
 
-    /// What the linear models, or the first `trees`, say of the rows left out.
-    pub(super) fn unseen(self, rows: &Rows, trees: Option<usize>) -> Unseen {
+    /// What the linear models of a `penalty`, or the first `trees`, say of the rows left
+    /// out.
+    pub(super) fn unseen(self, rows: &Rows, penalty: usize, trees: Option<usize>) -> Unseen {
         let mut all = Unseen {
             rows: Vec::new(),
             scores: Array2::zeros((0, 0)),
         };
-        for tried in self.0 {
+        for mut tried in self.0 {
             let scores = match (trees, tried.trees) {
                 (Some(count), Some((of_part, _))) => of_part
                     .first(count)
                     .scores(&rows.raw.select(Axis(0), &tried.part)),
-                _ => tried.linear,
+                _ if penalty < tried.linear.len() => tried.linear.swap_remove(penalty),
+                _ => continue,
             };
             all.rows.extend(tried.part);
             all.scores = match all.scores.is_empty() {
@@ -213,16 +243,16 @@ pub(super) fn chosen(rows: &Rows, comparison: &Comparison, seed: u64) -> Option<
 }
 
 /// The part of each row; classes have their share in every part, and groups stay whole.
-fn parts(targets: &Targets, groups: &[usize], seed: u64) -> Vec<usize> {
+fn parts(targets: &Targets, groups: &[usize], plan: &Plan) -> Vec<usize> {
     let mut order: Vec<usize> = (0..targets.rows()).collect();
-    order.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed));
+    order.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(plan.seed));
     if let Targets::Classes(codes, ..) = targets {
         order.sort_by_key(|row| codes.get(*row));
     }
     let mut of_group = BTreeMap::new();
     let mut parts = vec![0; order.len()];
     for row in order {
-        let next = of_group.len() % FOLDS;
+        let next = of_group.len() % plan.folds;
         if let (Some(part), Some(group)) = (parts.get_mut(row), groups.get(row)) {
             *part = *of_group.entry(*group).or_insert(next);
         }

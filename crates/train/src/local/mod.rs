@@ -6,16 +6,17 @@
 mod compare;
 mod continued;
 mod features;
+mod temperature;
 
 pub(crate) use compare::{Comparison, Unseen};
 pub(crate) use continued::Continued;
 pub(crate) use features::{Encoder, FARTHEST, Part, sorted};
-use fit::{Convergence, FitError, Linear, Trees, ridge, select, softmax, trees};
+use fit::{Convergence, FitError, Hyperparameters, Linear, Trees, ridge, select, softmax, trees};
 use ndarray::Array2;
 
 use crate::data::{Dataset, Split, Target};
 use crate::experiment::{Experiment, ModelKind};
-use crate::progress::Progress;
+use crate::progress::{Progress, step};
 
 /// A model fitted to the training rows.
 #[derive(Debug)]
@@ -30,6 +31,10 @@ pub(crate) struct Fitted {
     pub(crate) comparison: Option<Comparison>,
     /// How the solver ended; none for a regression, which is solved exactly.
     pub(crate) convergence: Option<Convergence>,
+    /// The penalty of the linear model.
+    pub(crate) l2: f64,
+    /// What the scores of a classification were divided by, in weights or leaves.
+    pub(crate) temperature: f64,
     /// The standard deviation of every feature in the training rows.
     pub(crate) spread: Vec<f64>,
 }
@@ -39,6 +44,7 @@ struct Base {
     encoder: Encoder,
     linear: Linear,
     convergence: Option<Convergence>,
+    l2: f64,
     rows: compare::Rows,
 }
 
@@ -53,9 +59,27 @@ pub(crate) fn fit(
     split: &Split,
     experiment: &Experiment,
 ) -> Result<(Fitted, Option<Unseen>), FitError> {
-    let base = base(data, &split.training, experiment)?;
-    let (trees, comparison, unseen) = boosted(&base.rows, experiment)?;
-    Ok((base.finished(trees, comparison), unseen))
+    let penalties = experiment.penalties();
+    let first = penalties.first().unwrap_or(&experiment.hyperparameters);
+    let mut base = base(data, &split.training, first)?;
+    let Boosted {
+        trees,
+        comparison,
+        penalty,
+        mut unseen,
+    } = boosted(&base.rows, penalties.clone(), experiment)?;
+    if let Some(chosen) = penalties.get(penalty).filter(|_| penalty > 0) {
+        base = self::base(data, &split.training, chosen)?;
+    }
+    let mut fitted = base.finished(trees, comparison);
+    if let (Some(unseen), Target::Classes { codes, .. }, None) =
+        (&mut unseen, &data.target, &data.continued)
+    {
+        let codes = select(&select(codes, &split.training), &unseen.rows);
+        fitted.cool(temperature::temperature(&unseen.scores, &codes));
+        unseen.scores /= fitted.temperature;
+    }
+    Ok((fitted, unseen))
 }
 
 /// Fits a model of the same kind as `fitted` to the rows at `rows`.
@@ -69,7 +93,11 @@ pub(crate) fn refit(
     experiment: &Experiment,
     fitted: &Fitted,
 ) -> Result<Fitted, FitError> {
-    let base = base(data, rows, experiment)?;
+    let settings = Hyperparameters {
+        l2: fitted.l2,
+        ..experiment.hyperparameters.clone()
+    };
+    let base = base(data, rows, &settings)?;
     let trees = fitted.trees.as_ref().map(|trees| {
         let rounds = trees::Rounds::Exactly(trees.trees.len());
         let progress = Progress::new("fitted the trees", trees.trees.len());
@@ -82,7 +110,7 @@ pub(crate) fn refit(
     Ok(base.finished(trees, None))
 }
 
-fn base(data: &Dataset, rows: &[usize], experiment: &Experiment) -> Result<Base, FitError> {
+fn base(data: &Dataset, rows: &[usize], settings: &Hyperparameters) -> Result<Base, FitError> {
     let training = data.columns.select(ndarray::Axis(0), rows);
     let mut encoder = Encoder::fit(&data.table, &training);
     if let Some(continued) = &data.continued {
@@ -91,7 +119,6 @@ fn base(data: &Dataset, rows: &[usize], experiment: &Experiment) -> Result<Base,
     let prior = data.continued.as_ref();
     let prior = prior.map(|last| last.prior(&encoder, &data.table, data.target.labels()));
     let features = encoder.encode(&training);
-    let settings = &experiment.hyperparameters;
     let (linear, convergence) = match &data.target {
         Target::Classes { labels, codes } => {
             let codes = select(codes, rows);
@@ -116,6 +143,7 @@ fn base(data: &Dataset, rows: &[usize], experiment: &Experiment) -> Result<Base,
         encoder,
         linear,
         convergence,
+        l2: settings.l2,
     })
 }
 
@@ -127,48 +155,112 @@ impl Base {
             encoder: self.encoder,
             linear: self.linear,
             convergence: self.convergence,
+            l2: self.l2,
+            temperature: 1.0,
             trees,
             comparison,
         }
     }
 }
 
-/// Trees, where the experiment allows them and they are wanted or better; the
-/// comparison with the linear model; and what it has shown of single rows.
-type Boosted = (Option<Trees>, Option<Comparison>, Option<Unseen>);
+/// What the cross-validation has shown.
+struct Boosted {
+    /// Trees, where the experiment allows them and they are wanted or better.
+    trees: Option<Trees>,
+    /// The comparison with the linear model.
+    comparison: Option<Comparison>,
+    /// The position of the linear model's penalty.
+    penalty: usize,
+    /// What was said of single rows.
+    unseen: Option<Unseen>,
+}
 
-fn boosted(rows: &compare::Rows, experiment: &Experiment) -> Result<Boosted, FitError> {
+fn boosted(
+    rows: &compare::Rows,
+    penalties: Vec<Hyperparameters>,
+    experiment: &Experiment,
+) -> Result<Boosted, FitError> {
     let allowed = |kind| experiment.tries(kind);
-    let (settings, seed) = (&experiment.hyperparameters, experiment.seed);
-    if !allowed(ModelKind::Trees) || rows.targets.rows() < compare::FEWEST {
+    let plan = compare::Plan {
+        penalties,
+        trees: allowed(ModelKind::Trees) && rows.targets.rows() >= compare::FEWEST,
+        folds: experiment.search.folds,
+        seed: experiment.seed,
+    };
+    let tries = match compare::try_parts(rows, &plan) {
+        Ok(tries) => tries,
         // Nothing is chosen by it, so it need not succeed.
-        let tries = compare::try_parts(rows, settings, seed, false).ok();
-        return Ok((None, None, tries.map(|tries| tries.unseen(rows, None))));
-    }
-    let tries = compare::try_parts(rows, settings, seed, true)?;
+        Err(_) if !plan.trees && plan.penalties.len() == 1 => {
+            return Ok(Boosted {
+                trees: None,
+                comparison: None,
+                penalty: 0,
+                unseen: None,
+            });
+        }
+        Err(error) => return Err(error),
+    };
+    tell_penalties(&plan, &tries.losses());
     let comparison = tries.comparison();
+    let penalty = comparison.penalty;
+    let linear = match allowed(ModelKind::Linear) {
+        true => comparison.linear,
+        false => f64::INFINITY,
+    };
     let wanted = Comparison {
-        linear: if allowed(ModelKind::Linear) {
-            comparison.linear
-        } else {
-            f64::INFINITY
-        },
+        linear,
         ..comparison
     };
-    let trees = compare::chosen(rows, &wanted, seed);
+    let trees = compare::chosen(rows, &wanted, experiment.seed);
     let count = trees.as_ref().map(|trees| trees.trees.len());
-    Ok((trees, Some(comparison), Some(tries.unseen(rows, count))))
+    Ok(Boosted {
+        trees,
+        comparison: plan.trees.then_some(comparison),
+        penalty,
+        unseen: Some(tries.unseen(rows, penalty, count)),
+    })
+}
+
+fn tell_penalties(plan: &compare::Plan, losses: &[f64]) {
+    if plan.penalties.len() > 1 {
+        for (settings, loss) in plan.penalties.iter().zip(losses) {
+            step(format_args!(
+                "tried the linear model with l2 {}: loss {loss:.4} in cross-validation",
+                settings.l2
+            ));
+        }
+    }
 }
 
 impl Fitted {
+    /// Divides the scores by `temperature`, which changes no answer.
+    fn cool(&mut self, temperature: f64) {
+        self.temperature = temperature;
+        match &mut self.trees {
+            Some(trees) => trees.cool(temperature),
+            None => {
+                self.linear.weights /= temperature;
+                self.linear.bias /= temperature;
+            }
+        }
+    }
+
+    /// The probabilities `[rows, classes]` before the scores were divided.
+    pub(crate) fn uncooled(&self, columns: &Array2<f32>) -> Array2<f64> {
+        self.linear
+            .finished(self.scores(columns) * self.temperature)
+    }
+
+    fn scores(&self, columns: &Array2<f32>) -> Array2<f64> {
+        match &self.trees {
+            None => self.linear.scores(&self.encoder.encode(columns)),
+            Some(trees) => trees.scores(&self.encoder.raw(columns)),
+        }
+    }
+
     /// The model's own outputs for rows of the graph's input: probabilities
     /// `[rows, classes]`, or predictions `[rows, 1]`.
     pub(crate) fn predict(&self, columns: &Array2<f32>) -> Array2<f64> {
-        match &self.trees {
-            None => self.linear.outputs(&self.encoder.encode(columns)),
-            Some(trees) => self
-                .linear
-                .finished(trees.scores(&self.encoder.raw(columns))),
-        }
+        self.linear.finished(self.scores(columns))
     }
 }

@@ -221,6 +221,71 @@ fn a_table_of_few_different_rows_still_trains() {
     assert_eq!(pfs.metrics()["accuracy"], 1.0);
 }
 
+/// 300 rows of thirty numbers, of which one tells the class in three of four.
+fn doubtful_csv() -> String {
+    let mut noise = Noise::new(21);
+    let names: Vec<String> = (0..30).map(|n| format!("x{n}")).collect();
+    let mut csv = names.join(",") + ",y\n";
+    for _ in 0..300 {
+        let row: Vec<f64> = (0..30).map(|_| noise.normal()).collect();
+        let class = (row[0] > 0.0) != (noise.uniform() < 0.25);
+        let row: Vec<String> = row.iter().map(|x| format!("{x:.4}")).collect();
+        writeln!(csv, "{},{}", row.join(","), ["p", "q"][usize::from(class)]).unwrap();
+    }
+    csv
+}
+
+/// A model that hardly anything holds is much too sure of itself.
+#[test]
+fn probabilities_of_a_table_mean_what_they_say() {
+    let settings = "search: {models: [linear]}\nhyperparameters: {l2: 0.001}\n";
+    let pfs = Pfs::with_csv(doubtful_csv()).file("e.yaml", settings);
+    let (_, talk) = pfs.train(&["--config", "/pfs/e.yaml"]);
+    let metrics = pfs.metrics();
+    let of = |key: &str| metrics["calibration"][key].as_f64().unwrap();
+    let temperature = of("temperature");
+    assert!(temperature > 1.3, "{metrics}");
+    let line = format!("divided the scores by the temperature {temperature:.3}");
+    assert!(talk.contains(&line), "{talk}");
+    assert!(
+        of("expected_error") < of("expected_error_before"),
+        "{metrics}"
+    );
+    assert!(
+        pfs.report()
+            .contains("The scores were divided by the temperature")
+    );
+}
+
+#[test]
+fn penalties_and_parts_that_are_listed_are_tried() {
+    let train = |settings: &str| {
+        let pfs = Pfs::with_csv(doubtful_csv()).file("e.yaml", settings);
+        let (_, talk) = pfs.train(&["--config", "/pfs/e.yaml"]);
+        (talk, pfs.metrics()["log_loss"].as_f64().unwrap())
+    };
+    let compared = |talk: &str| {
+        let lines = talk
+            .lines()
+            .filter(|line| line.contains("cross-validation: "));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let (loose, worse) = train("hyperparameters: {l2: 0.001}\nsearch: {models: [linear]}\n");
+    assert!(!loose.contains("tried the linear"), "{loose}");
+    let (both, better) = train("search: {l2: [0.001, 100], models: [linear]}\n");
+    for l2 in ["0.001", "100"] {
+        assert!(
+            both.contains(&format!("tried the linear model with l2 {l2}: loss 0.")),
+            "{both}"
+        );
+    }
+    assert!(better < worse, "{better} {worse}");
+    let (held, as_well) = train("hyperparameters: {l2: 100}\nsearch: {models: [linear]}\n");
+    assert_eq!(better, as_well, "{held}");
+    let [three, five] = [3, 5].map(|folds| train(&format!("search: {{folds: {folds}}}\n")).0);
+    assert_ne!(compared(&three), compared(&five));
+}
+
 /// Tables on which a fit can fail: each must train, with finite figures.
 #[test]
 fn nasty_tables_train() {

@@ -88,7 +88,8 @@ fn sort(
     Ok((taken, left_out))
 }
 
-fn nothing(left_out: &[LeftOut]) -> DataError {
+/// That no column is left.
+pub(super) fn nothing(left_out: &[LeftOut]) -> DataError {
     let reasons: Vec<String> = left_out
         .iter()
         .map(|l| format!("{}: {}", l.name, l.reason))
@@ -192,6 +193,22 @@ mod tests {
             ..Experiment::default()
         };
         assert_eq!(chosen(&csv, &keep).unwrap().0.len(), 3);
+    }
+
+    #[test]
+    fn decimal_commas_are_called_so() {
+        use std::fmt::Write;
+        let mut csv = "x;z;y\n".to_owned();
+        for row in 0..30 {
+            writeln!(csv, "{row},05;{};{}", row % 7, row % 2).unwrap();
+        }
+        let (taken, left_out) = chosen(&csv, &Experiment::default()).unwrap();
+        assert_eq!((taken.len(), left_out.len()), (1, 1));
+        let reason = &left_out[0].reason;
+        assert!(
+            reason.contains("30 values are numbers with decimal commas"),
+            "{reason}"
+        );
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub(crate) fn prepare(
     let target = target::position(texts, experiment)?;
     let (placed, mut left_out) = columns::choose(texts, target, experiment, continued)?;
     let rows = target::rows_with(texts, target);
-    let values = target::values(texts, target, &rows, experiment.task)?;
+    let values = target::values(texts, target, &rows, experiment)?;
     let placed = drop_constant(texts, &rows, (placed, continued), &mut left_out)?;
     let columns = encode(texts, &rows, &placed)?;
     let absent = known::absent(&placed).into_iter().map(|name| {
@@ -129,16 +129,23 @@ fn drop_constant(
             kept.push((position, column));
             continue;
         }
+        let mut fields = rows.iter().filter_map(|row| texts.rows.get(*row));
+        let text = fields.next().map_or("", |row| row.field(position));
+        let reason = match fields.all(|row| row.field(position) == text) {
+            true => format!("it has the value {text:?} in every row with a target"),
+            false => format!(
+                "its values differ, and are all {first} as 32-bit numbers, which the model takes: \
+                 subtract a constant from them"
+            ),
+        };
         left_out.push(LeftOut {
             name: column.name,
-            reason: format!("all its values are {first} as a 32-bit number, which the model takes"),
+            reason,
             surprising: true,
         });
     }
     match kept.is_empty() {
-        true => Err(DataError::Columns(
-            "there is no column to learn from: every one has the same value in all rows".to_owned(),
-        )),
+        true => Err(columns::nothing(left_out)),
         false => Ok(kept),
     }
 }
@@ -229,7 +236,7 @@ mod tests {
         );
         assert_eq!(
             refused("x,y\n1,\n2,NA\n"),
-            "the target column \"y\" has no values"
+            "the target column \"y\" has no values; `target` names another one than the last"
         );
         assert!(refused("x,y\n1,a\n2,b\n3,c\n").contains("every class is seen once only"));
         assert_eq!(
@@ -273,8 +280,22 @@ mod tests {
             lost.warnings
         );
         assert!(
-            refused("x,y\n1000000000000,a\n1000000000001,b\n1000000000002,b\n")
-                .contains("no column to learn from")
+            refused("x,y\n1000000000000,a\n1000000000001,b\n1000000000002,b\n").contains(
+                "no column to learn from (x: its values differ, and are all 1000000000000 as 32-bit"
+            )
+        );
+        assert!(
+            refused("x,y\n1,a\n1,b\n1,a\n2,\n")
+                .contains("x: it has the value \"1\" in every row with a target")
+        );
+    }
+
+    #[test]
+    fn a_delimiter_at_the_end_of_lines_is_told_from_a_target() {
+        let error = refused("x,y,\n1,a,\n2,b,\n");
+        assert!(
+            error.ends_with("set `target` to the one to predict, as `target: y`"),
+            "{error}"
         );
     }
 }

@@ -98,7 +98,7 @@ pub(super) fn values(
     texts: &Texts,
     position: usize,
     rows: &[usize],
-    task: Option<Task>,
+    experiment: &Experiment,
 ) -> Result<Target, DataError> {
     let present: Vec<&str> = rows
         .iter()
@@ -111,7 +111,15 @@ pub(super) fn values(
         problem,
     };
     if present.is_empty() {
-        return Err(error("has no values".to_owned()));
+        let named = texts.names.iter().rev().find(|name| !name.is_empty());
+        return Err(error(match (named, &experiment.target) {
+            (Some(name), None) if column.is_empty() => format!(
+                "has no values: it is the last one, as a delimiter ends the header; set `target` to \
+                 the one to predict, as `target: {name}`"
+            ),
+            (_, None) => "has no values; `target` names another one than the last".to_owned(),
+            _ => "has no values".to_owned(),
+        }));
     }
     let distinct: BTreeSet<&str> = present.iter().copied().collect();
     if let (Some(only), 1) = (distinct.first(), distinct.len()) {
@@ -119,7 +127,10 @@ pub(super) fn values(
             "has the value {only:?} in every row: there is one class only, and nothing to learn"
         )));
     }
-    match task.unwrap_or_else(|| suggested_task(&present, &distinct)) {
+    match experiment
+        .task
+        .unwrap_or_else(|| suggested_task(&present, &distinct))
+    {
         Task::Regression => numbers(texts, position, rows).map(Target::Numbers),
         Task::Classification if distinct.len() == present.len() => Err(error(format!(
             "has {} different values in {} rows: every class is seen once only; \

@@ -112,6 +112,13 @@ impl<'a> Values<'a> {
     fn too_many(&self) -> Option<String> {
         let count = self.distinct.len();
         let sparse = count > FEW_CATEGORIES && count * 2 > self.present;
+        if sparse && self.distinct.iter().all(|text| is_number_with_comma(text)) {
+            return Some(format!(
+                "its {} values are numbers with decimal commas, which are not read; write them with \
+                 points, as 12.05",
+                self.present
+            ));
+        }
         (sparse || count > MOST_CATEGORIES).then(|| {
             format!(
                 "its {} values are {count} different texts, too many to learn from; \
@@ -120,6 +127,11 @@ impl<'a> Values<'a> {
             )
         })
     }
+}
+
+/// Whether a text is a number, or becomes one with a point for its comma.
+fn is_number_with_comma(text: &str) -> bool {
+    text.replacen(',', ".", 1).parse::<f64>().is_ok()
 }
 
 fn looks_like_id(name: &str) -> bool {

@@ -41,6 +41,9 @@ impl Experiment {
             problem
         } else if let Err(problem) = self.search.check() {
             problem
+        } else if self.lists_unused_penalties() {
+            "search.l2 lists penalties of linear models, of which search tries none: leave it out"
+                .to_owned()
         } else if let Err(problem) = self.check_promotion(self.task) {
             problem
         } else if self.backbone.is_some() && self.task == Some(Task::Regression) {
@@ -56,6 +59,12 @@ impl Experiment {
 }
 
 impl Experiment {
+    /// Whether there are penalties for a table, and no linear model that has one.
+    fn lists_unused_penalties(&self) -> bool {
+        let tried = self.search.models.contains(&ModelKind::Linear);
+        self.backbone.is_none() && self.search.l2.is_some() && !tried
+    }
+
     fn check_mode(&self) -> Result<(), String> {
         if !(0.0..=1.0).contains(&self.keep) {
             return Err(format!(
@@ -146,6 +155,7 @@ mod tests {
             "keep: -0.1",
             "search: {l2: []}",
             "search: {l2: [0]}",
+            "search: {l2: [1], models: [trees]}",
             "search: {folds: 1}",
             "search: {heads: []}",
             "search: {models: []}",

@@ -90,24 +90,67 @@ impl Experiment {
             Err(error) => {
                 let error = error.without_snippet();
                 let line = error.location().map(|location| location.line());
-                Err((line, describe(error)))
+                Err((
+                    line,
+                    describe(error, line.and_then(|line| line_of(text, line))),
+                ))
             }
         }
     }
 }
 
-/// The parser's words, with the nearest known key for an unknown one.
-fn describe(error: &serde_saphyr::Error) -> String {
-    let serde_saphyr::Error::SerdeUnknownField {
-        field, expected, ..
-    } = error
-    else {
-        return error.to_string();
+/// The text of a line, from 1.
+fn line_of(text: &str, line: u64) -> Option<&str> {
+    let before = usize::try_from(line).ok()?.checked_sub(1)?;
+    let text = text.lines().nth(before)?.trim();
+    (!text.is_empty()).then_some(text)
+}
+
+/// What is wrong in a `line`, with the nearest known key for an unknown one.
+fn describe(error: &serde_saphyr::Error, line: Option<&str>) -> String {
+    use serde_saphyr::Error;
+    let (field, expected) = match error {
+        Error::SerdeUnknownField {
+            field, expected, ..
+        } => (field, expected),
+        Error::DuplicateMappingKey { key, .. } => {
+            let key = key.as_deref().unwrap_or("a key");
+            return format!("{key} is set twice: leave out one of both");
+        }
+        Error::MultipleDocuments { .. } => {
+            return "a second document begins here: an experiment is one, without `---`".to_owned();
+        }
+        _ => return with_line(&in_words(&error.to_string()), line),
     };
     match nearest(field, expected) {
         Some(key) => format!("unknown key {field:?}; did you mean {key:?}?"),
         None => format!("unknown key {field:?}; known are {}", expected.join(", ")),
     }
+}
+
+fn with_line(problem: &str, line: Option<&str>) -> String {
+    const LONGEST: usize = 60;
+    match line {
+        Some(line) => {
+            let shown: String = line.chars().take(LONGEST).collect();
+            format!("{problem} in `{shown}`")
+        }
+        None => problem.to_owned(),
+    }
+}
+
+/// What the parser says of a value, without the place and in the words of this program.
+fn in_words(said: &str) -> String {
+    let said = said.split(" at line ").next().unwrap_or(said);
+    let words = match said {
+        "invalid u64" => "wants a whole number from 0",
+        "invalid floating point" => "wants a number",
+        "expected string scalar" => "wants one value, and no list and no keys",
+        "expected sequence start" => "wants a list, such as [a, b],",
+        "expected mapping start" => "wants keys with values, such as `seed: 1`,",
+        other => other,
+    };
+    words.to_owned()
 }
 
 /// The entry of `known` that `word` most probably was meant to be.
@@ -175,6 +218,39 @@ mod tests {
         assert!(nested.starts_with("2: unknown key \"l3\""), "{nested}");
         let far = refused("zzz: 1\n");
         assert!(far.contains("known are target, leave_out"), "{far}");
+    }
+
+    #[test]
+    fn a_wrong_value_is_shown_with_its_key_and_its_line_once() {
+        for (text, expected) in [
+            (
+                "seed: 1\nsplit: half\n",
+                "2: wants a number in `split: half`",
+            ),
+            ("seed: -1", "1: wants a whole number from 0 in `seed: -1`"),
+            (
+                "target: [a]",
+                "1: wants one value, and no list and no keys in `target: [a]`",
+            ),
+            (
+                "leave_out: x",
+                "1: wants a list, such as [a, b], in `leave_out: x`",
+            ),
+            (
+                "search: {models: [tree]}",
+                "1: unknown variant `tree`, expected one of linear, trees in `search: {models: [tree]}`",
+            ),
+            (
+                "split: 0.2\nsplit: 0.3\n",
+                "2: split is set twice: leave out one of both",
+            ),
+            (
+                "seed: 1\n---\nseed: 2\n",
+                "3: a second document begins here: an experiment is one, without `---`",
+            ),
+        ] {
+            assert_eq!(refused(text), expected);
+        }
     }
 
     #[test]

@@ -115,8 +115,8 @@ impl Classification {
                 .unwrap_or_default(),
             balanced_accuracy: mean(&classes.iter().filter_map(|c| c.recall).collect::<Vec<_>>()),
             macro_f1: mean(&classes.iter().filter_map(|c| c.f1).collect::<Vec<_>>()),
-            // The loss of a sure and right answer is -0.
-            log_loss: mean(&losses).max(0.0),
+            // The loss of a sure and right answer is -0, which `max` may keep.
+            log_loss: mean(&losses).max(0.0) + 0.0,
             classes,
             confusion_matrix: matrix,
         }
@@ -181,6 +181,14 @@ mod tests {
     use ndarray::array;
 
     use super::*;
+
+    #[test]
+    fn no_loss_is_not_below_0() {
+        let labels = ["a", "b"].map(str::to_owned);
+        let sure = array![[1.0, 0.0], [0.0, 1.0]];
+        let measured = Classification::measure(&labels, &sure, &[0, 1], &[0, 1]);
+        assert_eq!(format!("{:.4}", measured.log_loss), "0.0000");
+    }
 
     /// Expected figures from scikit-learn 1.7 (`classification_report`).
     #[test]

@@ -69,7 +69,7 @@ fn values_that_cannot_be_learned() {
     assert!(refused(b"y\na\nb\nb\n").contains("the target is the only one"));
     assert_eq!(
         refused(b"x,y\n1,\n2,\n"),
-        "the target column \"y\" has no values"
+        "the target column \"y\" has no values; `target` names another one than the last"
     );
 }
 

@@ -190,7 +190,13 @@ fn tell_dataset(data: &Dataset, split: &Split) {
     }
     let task = match &data.target {
         Target::Classes { labels, .. } => {
-            tell_seen_once(labels, data, split);
+            let once = |row: &usize| split.seen_once.contains(&data.target.code(*row));
+            let rows = split.training.iter().filter(|row| once(row)).count();
+            let what = match rows == split.seen_once.len() {
+                true => "one row",
+                false => "copies of one row",
+            };
+            tell_seen_once(labels, split, what);
             format!("classification into {} classes", labels.len())
         }
         Target::Numbers(_) => "regression".to_owned(),
@@ -204,20 +210,15 @@ fn tell_dataset(data: &Dataset, split: &Split) {
     ));
 }
 
-fn tell_seen_once(labels: &[String], data: &Dataset, split: &Split) {
+/// Warns of the classes that have no more than `what`, and so are not held out.
+pub(crate) fn tell_seen_once(labels: &[String], split: &Split, what: &str) {
     let names: Vec<&str> = split
         .seen_once
         .iter()
         .filter_map(|c| labels.get(*c))
         .map(String::as_str)
         .collect();
-    let once = |row: &usize| split.seen_once.contains(&data.target.code(*row));
-    let rows = split.training.iter().filter(|row| once(row)).count();
     if let [first, ..] = names[..] {
-        let what = match rows == names.len() {
-            true => "one row",
-            false => "copies of one row",
-        };
         let which = match names.len() {
             1 => format!("the class {first:?} has {what}"),
             many => format!("{many} classes have {what}, as {first:?}"),

@@ -19,12 +19,14 @@ pub enum DataError {
         source: std::io::Error,
     },
     /// There is nothing to read.
-    #[error("there is no *.csv or *.tsv file in the input {input}{others}")]
+    #[error("there is no *.csv or *.tsv file in the input {input}{others}{advice}")]
     NoFiles {
         /// The input's name.
         input: String,
         /// What lies there instead.
         others: String,
+        /// What that needs.
+        advice: &'static str,
     },
     /// A file breaks the rules of its format.
     #[error("{place}: {problem}")]

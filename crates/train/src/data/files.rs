@@ -6,6 +6,15 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::DataError;
 
+/// How the names of pictures end.
+pub(crate) const PICTURES: [&str; 4] = ["jpeg", "jpg", "png", "webp"];
+
+/// How the names of CSV files end.
+pub(crate) const TABLES: [&str; 2] = ["csv", "tsv"];
+
+/// How the names of texts end that are a file each.
+pub(crate) const TEXTS: [&str; 1] = ["txt"];
+
 /// What lies below the data folder.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
@@ -21,7 +30,7 @@ pub(super) struct Found {
 pub(super) fn find(folder: &Path, input: &str) -> Result<Found, DataError> {
     let mut found = Found::default();
     for path in all(folder)? {
-        let kind = if is_csv(&path) {
+        let kind = if has_extension(&path, &TABLES) {
             &mut found.csv
         } else {
             &mut found.others
@@ -29,9 +38,11 @@ pub(super) fn find(folder: &Path, input: &str) -> Result<Found, DataError> {
         kind.push(path);
     }
     if found.csv.is_empty() {
-        let others = instead(&found.others);
-        let input = input.to_owned();
-        return Err(DataError::NoFiles { input, others });
+        return Err(DataError::NoFiles {
+            input: input.to_owned(),
+            others: instead(&found.others),
+            advice: advice(&found.others),
+        });
     }
     Ok(found)
 }
@@ -66,10 +77,25 @@ pub(crate) fn hidden(path: &str) -> bool {
     path.split('/').any(|part| part.starts_with('.'))
 }
 
-fn is_csv(path: &str) -> bool {
-    let extension = Path::new(path).extension();
-    !hidden(path)
-        && extension.is_some_and(|e| e.eq_ignore_ascii_case("csv") || e.eq_ignore_ascii_case("tsv"))
+/// Whether a path below the data folder is not hidden, and ends so.
+pub(crate) fn has_extension(path: &str, wanted: &[&str]) -> bool {
+    let extension = Path::new(path).extension().unwrap_or_default();
+    !hidden(path) && wanted.iter().any(|w| extension.eq_ignore_ascii_case(w))
+}
+
+/// What files need that lie where a table is expected: only a backbone takes pictures, and
+/// texts in folders.
+fn advice(files: &[String]) -> &'static str {
+    let is_text = |path: &String| has_extension(path, &TEXTS) && path.contains('/');
+    if files.iter().any(|path| has_extension(path, &PICTURES)) {
+        "; pictures need a backbone: name one in the experiment file, as `backbone: \
+         efficientnet-lite0`"
+    } else if files.iter().any(is_text) {
+        "; texts in folders need a backbone: name one in the experiment file, as `backbone: \
+         all-minilm-l6-v2`"
+    } else {
+        ""
+    }
 }
 
 /// The path below `folder`; it goes into provenance, so it must be text.
@@ -139,6 +165,15 @@ mod tests {
         fs::write(dir.path().join("a.txt"), "").unwrap();
         let error = find(dir.path(), "data").unwrap_err().to_string();
         assert!(error.ends_with("only a.txt"), "{error}");
+        fs::create_dir(dir.path().join("good")).unwrap();
+        for (name, backbone) in [
+            ("good/1.txt", "texts in folders need a backbone: name"),
+            ("cat.0.JPG", "pictures need a backbone: name one in the"),
+        ] {
+            fs::write(dir.path().join(name), "").unwrap();
+            let error = find(dir.path(), "data").unwrap_err().to_string();
+            assert!(error.contains(backbone), "{error}");
+        }
         assert!(find(&dir.path().join("none"), "data").is_err());
     }
 }

@@ -21,7 +21,7 @@ mod values;
 pub(crate) use alike::{divide, groups, twins};
 pub(crate) use dataset::{Dataset, prepare};
 pub use error::DataError;
-pub(crate) use files::{all as all_files, hidden, instead};
+pub(crate) use files::{PICTURES, TABLES, TEXTS, all as all_files, has_extension, instead};
 pub(crate) use read::{Row, Texts, read};
 pub(crate) use split::{Split, counts};
 pub(crate) use target::{Target, classes_of, know};

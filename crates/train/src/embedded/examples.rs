@@ -147,6 +147,28 @@ impl Examples {
         self.known_before = before.iter().cloned().collect();
     }
 
+    /// Why none can be held out, where those of a group stay together, and what to do.
+    pub(super) fn why_none(&self, groups: &[usize]) -> String {
+        let (noun, codes) = (self.kind.noun(), self.codes());
+        let classes: BTreeSet<usize> = codes.iter().copied().collect();
+        if classes.len() == codes.len() {
+            return format!(
+                "{:?} gives {} classes, every one seen once only; is it the right target? A \
+                 backbone's head tells classes, and no numbers",
+                self.target_name,
+                classes.len()
+            );
+        }
+        let kinds: BTreeSet<usize> = groups.iter().copied().collect();
+        if kinds.len() < codes.len() {
+            return format!(
+                "only {} of them differ from one another; add {noun}s that do",
+                kinds.len()
+            );
+        }
+        format!("there are too few; add {noun}s, or raise `split`")
+    }
+
     /// Whether enough is left to learn from.
     pub(super) fn check(&mut self, max_broken: f64) -> Result<()> {
         let (broken, all) = (self.broken.len(), self.broken.len() + self.items.len());

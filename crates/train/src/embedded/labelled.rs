@@ -4,17 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use model::{Digest, Inventory};
 
 use super::examples::{Content, Example, Examples, Kind, coded};
-use crate::data::hidden;
+use crate::TrainingOptions;
+use crate::data::{TABLES, has_extension, instead};
 use crate::experiment::Labels;
 use crate::progress::{Progress, step, warn};
 use crate::run::counted;
-
-/// What is no example itself, but may tell the classes of others.
-const TABLES: [&str; 2] = ["csv", "tsv"];
 
 /// The class of each file that has one.
 pub(super) type Classes = BTreeMap<String, String>;
@@ -30,15 +28,25 @@ pub(super) struct Told {
     pub(super) classes: Classes,
 }
 
-/// Whether a path below the data folder is not hidden, and ends so.
-pub(super) fn has_extension(path: &str, wanted: &[&str]) -> bool {
-    let extension = Path::new(path).extension().unwrap_or_default();
-    !hidden(path) && wanted.iter().any(|w| extension.eq_ignore_ascii_case(w))
-}
-
 /// Whether a path below the data folder is a CSV file.
 pub(super) fn is_table(path: &str) -> bool {
     has_extension(path, &TABLES)
+}
+
+/// Looks whether one of `files` can be what `labels: csv` means.
+///
+/// # Errors
+///
+/// When there is no CSV file.
+pub(super) fn need_table(args: &TrainingOptions, files: &[String]) -> Result<()> {
+    ensure!(
+        files.iter().any(|path| is_table(path)),
+        "labels is csv, and there is no *.csv or *.tsv file in the input {}{}: add one, or set \
+         `labels: folder` or `labels: prefix`",
+        args.input,
+        instead(files)
+    );
+    Ok(())
 }
 
 /// The digest of a file.

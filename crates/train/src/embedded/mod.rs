@@ -55,6 +55,7 @@ use crate::previous::Former;
 use crate::progress::{step, warn};
 use crate::publication::Published;
 use crate::run::counted;
+use crate::table::tell_seen_once;
 use crate::{reference, report};
 
 /// All that a run on a backbone has come to.
@@ -201,7 +202,7 @@ pub(crate) fn train<'a>(
     let groups = twins::groups(&examples, embeddings.as_ref().unwrap_or(&vectors));
     let classes = examples.labels.len();
     let split = parts::split(&codes, &groups, classes, experiment.split, experiment.seed);
-    tell(&split, &examples)?;
+    tell(&split, &examples, &groups)?;
     let training = choose::Training {
         vectors: &vectors,
         rows: &split.training,
@@ -271,12 +272,16 @@ fn prior(delta: Option<&Delta>, examples: &Examples, backbone: &Backbone) -> Res
 /// # Errors
 ///
 /// When none are, or all.
-fn tell(split: &Split, examples: &Examples) -> Result<()> {
+fn tell(split: &Split, examples: &Examples, groups: &[usize]) -> Result<()> {
     let noun = examples.kind.noun();
     ensure!(
         !split.held_out.is_empty() && !split.training.is_empty(),
-        "there are too few {noun}s: none can be held out for measuring"
+        "none of the {} can be held out for measuring: {}",
+        counted(examples.items.len(), noun),
+        examples.why_none(groups)
     );
+    let once = format!("one {noun}, or only such as are alike");
+    tell_seen_once(&examples.labels, split, &once);
     step(format_args!(
         "{} classes; {} to learn from, {} held out",
         examples.labels.len(),

@@ -6,20 +6,19 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use super::examples::{Content, Examples, Kind};
-use super::labelled::{self, Classes, Loaded, Told, digest, has_extension, is_table};
+use super::labelled::{self, Classes, Loaded, Told, digest, is_table};
 use crate::TrainingOptions;
-use crate::data::{self, all_files, instead};
+use crate::data::{self, PICTURES, all_files, has_extension, instead};
 use crate::experiment::{Experiment, Labels};
 use crate::progress::step;
-
-const EXTENSIONS: [&str; 4] = ["jpeg", "jpg", "png", "webp"];
 
 /// Reads the names of all pictures below the data folder, and their classes.
 pub(super) fn read(args: &TrainingOptions, experiment: &Experiment) -> Result<Examples> {
     let folder = args.data_folder();
     let files = all_files(&folder)?;
-    let (pictures, others): (Vec<String>, Vec<String>) =
-        files.into_iter().partition(|path| is_picture(path));
+    let (pictures, others): (Vec<String>, Vec<String>) = files
+        .into_iter()
+        .partition(|path| has_extension(path, &PICTURES));
     if pictures.is_empty() {
         bail!(
             "there is no picture (*.jpg, *.jpeg, *.png, *.webp) in the input {}{}; put each into a \
@@ -31,7 +30,10 @@ pub(super) fn read(args: &TrainingOptions, experiment: &Experiment) -> Result<Ex
     }
     let csv = || listed(args, experiment, &pictures);
     let told = match experiment.labels {
-        Some(Labels::Csv) => csv()?,
+        Some(Labels::Csv) => {
+            labelled::need_table(args, &others)?;
+            csv()?
+        }
         Some(Labels::Folder) => labelled::by_folder(&pictures),
         Some(Labels::Prefix) => labelled::by_prefix(&pictures),
         None if others.iter().any(|path| is_table(path)) => csv().context(
@@ -53,11 +55,6 @@ pub(super) fn read(args: &TrainingOptions, experiment: &Experiment) -> Result<Ex
         }
     }
     Ok(examples)
-}
-
-/// Whether a path below the data folder is a picture.
-pub(super) fn is_picture(path: &str) -> bool {
-    has_extension(path, &EXTENSIONS)
 }
 
 fn load(_: &str, path: &Path) -> Result<Loaded> {

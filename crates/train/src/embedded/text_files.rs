@@ -8,9 +8,9 @@ use anyhow::{Context, Result, bail};
 use model::Digest;
 
 use super::examples::{Content, Examples, Kind};
-use super::labelled::{self, Loaded, digest, has_extension, is_table};
+use super::labelled::{self, Loaded, digest, is_table};
 use crate::TrainingOptions;
-use crate::data::{all_files, instead};
+use crate::data::{TEXTS, all_files, has_extension, instead};
 use crate::experiment::{Experiment, Labels};
 use crate::progress::step;
 
@@ -27,17 +27,15 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 ///
 /// When there are neither, when both may be meant, or nothing tells the classes.
 pub(super) fn read(args: &TrainingOptions, experiment: &Experiment) -> Result<Option<Examples>> {
-    if experiment.labels == Some(Labels::Csv) {
-        return Ok(None);
-    }
     let folder = args.data_folder();
     let (texts, others): (Vec<String>, Vec<String>) = all_files(&folder)?
         .into_iter()
-        .partition(|path| has_extension(path, &["txt"]));
+        .partition(|path| has_extension(path, &TEXTS));
     let has_tables = others.iter().any(|path| is_table(path));
     let told = match experiment.labels {
+        Some(Labels::Csv) => return labelled::need_table(args, &others).map(|()| None),
         Some(Labels::Prefix) => labelled::by_prefix(&texts),
-        Some(_) => labelled::by_folder(&texts),
+        Some(Labels::Folder) => labelled::by_folder(&texts),
         None if has_tables => return are_rows(&texts).map(|()| None),
         None if texts.is_empty() => bail!("{}", nothing(args, &others)),
         None => labelled::detect(&texts, Kind::Texts)?,

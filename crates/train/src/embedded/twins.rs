@@ -35,18 +35,38 @@ pub(super) fn groups(examples: &Examples, vectors: &Array2<f32>) -> Vec<usize> {
         };
         join(&mut roots, *first.entry(digest).or_insert(index), index);
     }
-    if examples.items.len() <= MOST_COMPARED && vectors.ncols() >= LEAST_WIDTH {
-        compare(vectors, &mut roots);
+    let noun = examples.kind.noun();
+    match why_not((examples.items.len(), noun), vectors.ncols()) {
+        Some(reason) => step(format_args!(
+            "only the same content is kept on one side of the split, and not what is nearly so: \
+             {reason}"
+        )),
+        None => compare(vectors, &mut roots),
     }
     let groups: Vec<usize> = (0..roots.len()).map(|index| root(&roots, index)).collect();
     let twins: usize = pairs(&groups).iter().map(Vec::len).sum();
     if twins > 0 {
         step(format_args!(
             "{} are alike or nearly so: they stay on one side of the split",
-            counted(twins, examples.kind.noun())
+            counted(twins, noun)
         ));
     }
     groups
+}
+
+/// Why embeddings of so many examples, and of so many numbers each, are not compared.
+fn why_not((count, noun): (usize, &str), width: usize) -> Option<String> {
+    if count > MOST_COMPARED {
+        return Some(format!(
+            "{count} {noun}s take long to compare, {MOST_COMPARED} at most are"
+        ));
+    }
+    (width < LEAST_WIDTH).then(|| {
+        format!(
+            "embeddings of {width} numbers are alike by chance, they are compared from \
+             {LEAST_WIDTH} on"
+        )
+    })
 }
 
 /// The groups of two or more.
@@ -96,6 +116,15 @@ mod tests {
     use ndarray::array;
 
     use super::*;
+
+    #[test]
+    fn many_examples_and_short_embeddings_are_not_compared() {
+        assert_eq!(why_not((6000, "text"), 64), None);
+        let many = why_not((6001, "text"), 64).unwrap();
+        assert!(many.starts_with("6001 texts take long"), "{many}");
+        let short = why_not((2, "text"), 63).unwrap();
+        assert!(short.starts_with("embeddings of 63 numbers"), "{short}");
+    }
 
     #[test]
     fn what_is_alike_comes_together() {

@@ -121,6 +121,57 @@ fn what_cannot_be_learned_is_refused() {
     assert!(refused(unclear).contains("set `labels: folder` or `labels: prefix`"));
 }
 
+#[test]
+fn pictures_and_texts_without_a_backbone_are_told_what_they_need() {
+    let error = colours(|class, number| format!("{class}.{number}.png")).refused(&[]);
+    assert!(
+        error.contains("pictures need a backbone: name one"),
+        "{error}"
+    );
+    let pictures = colours(|class, number| format!("{class}/{number}.png"));
+    let error = pictures
+        .file("experiment.yaml", format!("{EXPERIMENT}labels: csv\n"))
+        .refused(&CONFIG);
+    assert!(
+        error.starts_with("labels is csv, and there is no"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_cannot_be_measured_is_told_with_its_cause() {
+    let train = |row: fn(usize) -> String| {
+        let rows: String = (0..10).map(row).collect();
+        with_words(Pfs::new())
+            .file("data/a.csv", format!("text,label\n{rows}"))
+            .file("experiment.yaml", EXPERIMENT)
+            .refused(&CONFIG)
+    };
+    let error = train(|number| format!("good day {number},{number}.5\n"));
+    let words = "\"label\" gives 10 classes, every one seen once only; is it the right target?";
+    assert!(error.contains(words), "{error}");
+    let error = train(|number| ["good,x\n", "bad,y\n"][number % 2].to_owned());
+    assert!(
+        error.contains("only 2 of them differ from one another"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_class_that_is_not_measured_is_told() {
+    let pfs = colours(|class, number| format!("{class}/{number}.png"))
+        .file("data/green/1.png", png([0, 200, 0], 0))
+        .file("data/green/2.png", png([0, 200, 0], 0))
+        .file("experiment.yaml", format!("{EXPERIMENT}labels: folder\n"));
+    let (_, err) = pfs.train(&CONFIG);
+    let told = "warning: the class \"green\" has one picture, or only such as are alike";
+    assert!(err.contains(told), "{err}");
+    assert!(
+        err.contains("embeddings of 3 numbers are alike by chance"),
+        "{err}"
+    );
+}
+
 /// Probabilities of texts, as serving makes them.
 fn read(package: &Package, texts: &[String]) -> Vec<Vec<f32>> {
     let manifest = &package.manifest;

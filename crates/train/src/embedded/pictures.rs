@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use model::is_missing;
 
 use super::examples::{Content, Examples, Kind};
 use super::labelled::{self, Classes, Loaded, Told, digest, is_table};
@@ -77,7 +78,7 @@ fn listed(args: &TrainingOptions, experiment: &Experiment, pictures: &[String]) 
         let Some(path) = path else {
             bail!("{}: there is no picture {name:?}", texts.place(row));
         };
-        if class.is_empty() {
+        if is_missing(class) {
             continue;
         }
         if let Some(other) = classes.insert(path, class.to_owned())

@@ -37,6 +37,8 @@ impl Experiment {
                 "max_broken is {}, wants a share from 0 to 1 such as 0.05",
                 self.max_broken
             )
+        } else if let Err(problem) = self.check_backbone() {
+            problem
         } else if let Err(problem) = self.check_mode() {
             problem
         } else if let Err(problem) = self.search.check() {
@@ -46,9 +48,6 @@ impl Experiment {
                 .to_owned()
         } else if let Err(problem) = self.check_promotion(self.task) {
             problem
-        } else if self.backbone.is_some() && self.task == Some(Task::Regression) {
-            "task is regression, but a backbone's head tells classes: leave out one of both"
-                .to_owned()
         } else if let Some(name) = self.numeric.iter().find(|n| self.categorical.contains(n)) {
             format!("the column {name:?} is listed under numeric and under categorical")
         } else {
@@ -63,6 +62,37 @@ impl Experiment {
     fn lists_unused_penalties(&self) -> bool {
         let tried = self.search.models.contains(&ModelKind::Linear);
         self.backbone.is_none() && self.search.l2.is_some() && !tried
+    }
+
+    /// Looks for keys that would do nothing, with a backbone or without.
+    fn check_backbone(&self) -> Result<(), String> {
+        if self.backbone.is_some() {
+            if self.task == Some(Task::Regression) {
+                let problem = "task is regression, but a backbone's head tells classes: leave out \
+                               one of both";
+                return Err(problem.to_owned());
+            }
+            let l2 = self.hyperparameters.l2;
+            if l2 != Hyperparameters::default().l2 {
+                return Err(format!(
+                    "hyperparameters.l2 is {l2}, and is for tables: with a backbone, \
+                     `search: {{l2: [{l2}]}}` says what is tried"
+                ));
+            }
+            return Ok(());
+        }
+        let keys = [
+            ("labels", self.labels.is_some()),
+            ("content", self.content.is_some()),
+            ("search.heads", self.search.heads.is_some()),
+        ];
+        match keys.into_iter().find(|(_, is_set)| *is_set) {
+            Some((key, _)) => Err(format!(
+                "{key} is for pictures and texts, which need a backbone: name one under \
+                 `backbone`, or leave out {key}"
+            )),
+            None => Ok(()),
+        }
     }
 
     fn check_mode(&self) -> Result<(), String> {
@@ -160,6 +190,10 @@ mod tests {
             "search: {heads: []}",
             "search: {models: []}",
             "backbone: b\ntask: regression",
+            "backbone: b\nhyperparameters: {l2: 2}",
+            "labels: folder",
+            "content: text",
+            "search: {heads: [linear]}",
             "split: [1]",
             "promote_if: accuracy",
             "promote_if: accuracy <= previous",
@@ -168,5 +202,25 @@ mod tests {
         ] {
             assert!(!refused(text).is_empty(), "{text}");
         }
+    }
+
+    #[test]
+    fn keys_that_would_do_nothing_are_named() {
+        for (text, words) in [
+            (
+                "content: x",
+                "name one under `backbone`, or leave out content",
+            ),
+            ("search: {heads: [mlp]}", "leave out search.heads"),
+            (
+                "backbone: b\nhyperparameters: {l2: 0.5}",
+                "`search: {l2: [0.5]}` says what is tried",
+            ),
+        ] {
+            let reason = refused(text);
+            assert!(reason.contains(words), "{reason}");
+        }
+        let both = "backbone: b\nlabels: folder\ncontent: x\nsearch: {heads: [mlp]}";
+        assert_eq!(Experiment::parse(both).unwrap().check(), Ok(()));
     }
 }

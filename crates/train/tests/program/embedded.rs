@@ -97,6 +97,12 @@ fn a_csv_file_tells_the_classes() {
         (manifest.labels.join(" "), manifest.target.as_str()),
         ("cold warm".to_owned(), "kind")
     );
+    // A picture without a class, as a text or a row without one.
+    let missing = list.replacen("a0.png,warm", "a0.png,NA", 1);
+    let some = colours(name).file("data/all/list.csv", missing);
+    let (_, err) = some.train(&CONFIG);
+    assert!(err.contains("left out 1 picture without a class"), "{err}");
+    assert_eq!(some.package().manifest.labels, ["cold", "warm"]);
     let wrong = colours(name).file("data/all/list.csv", format!("{list}none.png,warm\n"));
     let error = wrong.refused(&CONFIG);
     assert!(

@@ -81,8 +81,8 @@ pub struct Source {
 pub struct Backbone {
     /// What `backbone.json` says.
     pub description: Description,
-    /// The digest of `backbone.json`; as that pins the other files, it names the
-    /// whole backbone.
+    /// The digest of `backbone.json`, and of the files that it does not pin: it names
+    /// the whole backbone.
     pub digest: Digest,
     /// The bytes of the ONNX graph.
     pub graph: Vec<u8>,
@@ -185,9 +185,20 @@ impl Backbone {
         }
         let texts = matches!(description.preprocessing, Preprocessing::Text(_));
         let tokenizer = texts.then(|| read(&dir.join(TOKENIZER_FILE))).transpose()?;
+        let graph = read(&dir.join(GRAPH_FILE))?;
+        let mut named = text;
+        let needed = [
+            (GRAPH_FILE, Some(&graph)),
+            (TOKENIZER_FILE, tokenizer.as_ref()),
+        ];
+        for (name, content) in needed {
+            if let (Some(content), false) = (content, description.files.contains_key(name)) {
+                named.extend(Digest::of(content).to_string().bytes());
+            }
+        }
         Ok(Self {
-            digest: Digest::of(&text),
-            graph: read(&dir.join(GRAPH_FILE))?,
+            digest: Digest::of(&named),
+            graph,
             tokenizer,
             description,
         })

@@ -55,6 +55,24 @@ fn the_same_pictures_give_the_same_bytes_with_and_without_a_cache() {
     assert!(plain == first && first == second);
 }
 
+/// Its description pins no file.
+#[test]
+fn another_graph_is_another_backbone() {
+    let cache = tempfile::tempdir().unwrap();
+    let embedded = |more: &[u8]| {
+        let pfs = colours(|class, number| format!("{class}/{number}.png"));
+        let graph = pfs.path().join("backbone/backbone.onnx");
+        fs::write(&graph, [&fs::read(&graph).unwrap()[..], more].concat()).unwrap();
+        let at = ["--cache", cache.path().to_str().unwrap()];
+        let (_, err) = pfs.train(&[&CONFIG[..], &at].concat());
+        assert!(err.contains("0 of them kept"), "{err}");
+        pfs.package().manifest.provenance.backbone.unwrap().digest
+    };
+    let plain = embedded(&[]);
+    // The field doc_string of the model.
+    assert_ne!(embedded(b"\x32\x01x"), plain);
+}
+
 #[test]
 fn broken_pictures_are_told_and_left_out_up_to_a_share() {
     let broken = |count: u8| {

@@ -13,12 +13,14 @@
 
 mod builder;
 mod join;
+mod lengths;
 pub mod proto;
 mod read;
 mod tensor;
 
 pub use builder::{Attribute, Dim, GraphBuilder};
 pub use join::{JoinError, join};
+pub use lengths::check_lengths;
 pub use proto::ModelProto;
 pub use read::{DecodeError, decode, encode};
 pub use tensor::ElementType;

@@ -28,6 +28,8 @@ impl BuiltIn {
         inputs: &[TensorSignature],
         outputs: &[TensorSignature],
     ) -> Result<Self, SessionError> {
+        // rten believes every length that it reads.
+        onnx::check_lengths(&graph).map_err(|e| SessionError::Load(e.to_string()))?;
         let model = ModelOptions::with_all_ops()
             .prepack_weights(true)
             .load(graph)

@@ -153,10 +153,13 @@ impl Description {
     /// The names of the files beside it: those that it pins, and those that a backbone
     /// cannot do without.
     pub fn beside(&self) -> BTreeSet<&str> {
-        let texts = matches!(self.preprocessing, Preprocessing::Text(_));
         let pinned = self.files.keys().map(String::as_str);
-        let needed = texts.then_some(TOKENIZER_FILE).into_iter();
+        let needed = self.takes_texts().then_some(TOKENIZER_FILE).into_iter();
         pinned.chain(needed).chain([GRAPH_FILE]).collect()
+    }
+
+    fn takes_texts(&self) -> bool {
+        matches!(self.preprocessing, Preprocessing::Text(_))
     }
 }
 
@@ -172,28 +175,26 @@ impl Backbone {
         let path = dir.join(DESCRIPTION_FILE);
         let text = read(&path)?;
         let description = Description::parse(&text, &path)?;
-        for (name, expected) in &description.files {
+        let (mut named, mut graph, mut tokenizer) = (text, Vec::new(), None);
+        for name in description.beside() {
             let path = dir.join(name);
-            let found = Digest::of(&read(&path)?);
-            if found != *expected {
-                return Err(BackboneError::Damaged {
-                    path,
-                    expected: *expected,
-                    found,
-                });
+            let content = read(&path)?;
+            let found = Digest::of(&content);
+            match description.files.get(name) {
+                Some(expected) if found != *expected => {
+                    return Err(BackboneError::Damaged {
+                        path,
+                        expected: *expected,
+                        found,
+                    });
+                }
+                Some(_) => {}
+                None => named.extend(found.to_string().bytes()),
             }
-        }
-        let texts = matches!(description.preprocessing, Preprocessing::Text(_));
-        let tokenizer = texts.then(|| read(&dir.join(TOKENIZER_FILE))).transpose()?;
-        let graph = read(&dir.join(GRAPH_FILE))?;
-        let mut named = text;
-        let needed = [
-            (GRAPH_FILE, Some(&graph)),
-            (TOKENIZER_FILE, tokenizer.as_ref()),
-        ];
-        for (name, content) in needed {
-            if let (Some(content), false) = (content, description.files.contains_key(name)) {
-                named.extend(Digest::of(content).to_string().bytes());
+            match name {
+                GRAPH_FILE => graph = content,
+                TOKENIZER_FILE if description.takes_texts() => tokenizer = Some(content),
+                _ => {}
             }
         }
         Ok(Self {

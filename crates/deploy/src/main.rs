@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use deploy::cli::Cli;
 
 fn main() -> ExitCode {
-    match Cli::of_this_process().run() {
+    let cli: Cli = model::try_parse().unwrap_or_else(|error| error.exit());
+    match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

@@ -52,4 +52,4 @@ pub use session::{BUILT_IN, Input, Lane, Session, SessionError, Tensor};
 pub use table::{Cell, CellError, Column, ColumnKind, RowError, Table, is_missing};
 #[cfg(feature = "texts")]
 pub use text::{TextError, TextInput, Tokenizer, Tokens};
-pub use variables::without_empty_variables;
+pub use variables::{try_parse, without_empty_variables};

@@ -3,7 +3,7 @@
 use std::env;
 
 use clap::builder::Resettable;
-use clap::{Arg, Command};
+use clap::{Arg, Command, Error, Parser};
 
 /// `command`, and its subcommands, without the variables that are set to nothing: a
 /// descriptor that leaves a value open says nothing by it.
@@ -12,6 +12,17 @@ pub fn without_empty_variables(command: Command) -> Command {
     command
         .mut_args(unless_empty)
         .mut_subcommands(without_empty_variables)
+}
+
+/// What the command line and the variables of this process say, without those that are
+/// set to nothing.
+///
+/// # Errors
+///
+/// When they are wrong, or ask for help.
+pub fn try_parse<P: Parser>() -> Result<P, Error> {
+    let matches = without_empty_variables(P::command()).try_get_matches()?;
+    P::from_arg_matches(&matches).map_err(|error| error.format(&mut P::command()))
 }
 
 fn unless_empty(arg: Arg) -> Arg {

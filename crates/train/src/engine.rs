@@ -38,11 +38,10 @@ impl EngineOptions {
     ///
     /// When a library that was asked for cannot be used.
     pub(crate) fn find(&self) -> Result<Engines> {
-        let library = self.onnxruntime.as_deref();
         let asked = Asked {
             choice: self.choice,
             option: OPTION,
-            library: library.filter(|path| !path.as_os_str().is_empty()),
+            library: self.onnxruntime.as_deref(),
             threads: available_parallelism().map_or(1, Into::into),
         };
         Ok(Engines::find(asked, warn)?)

@@ -20,7 +20,7 @@ impl Inspection {
     /// Looks at all rows, and at the training rows with what was said of them `unseen`.
     pub(crate) fn of(data: &Dataset, split: &Split, unseen: Option<&Unseen>) -> Self {
         Self {
-            alike: data::twins(&data::groups(&data.columns)),
+            alike: data::twins(&data.equal),
             suspects: unseen.and_then(|unseen| suspected(data, split, unseen)),
         }
     }

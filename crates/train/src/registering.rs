@@ -96,18 +96,18 @@ impl Registering {
 
     /// The latest version of `model`, if one is promoted.
     pub(crate) fn latest(&self, model: &str) -> Result<Option<Version>> {
-        match wait(&self.runtime, self.registry.find(model, &Asked::Latest)) {
-            Ok(latest) => Ok(Some(latest)),
-            Err(Error::NoModel { .. } | Error::NoVersion { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        self.find(model, &Asked::Latest)
     }
 
     /// The version of `model` with this name, if there is one.
     fn named(&self, model: &str, name: &str) -> Result<Option<Version>> {
-        let asked = Asked::Named(name.to_owned());
-        match wait(&self.runtime, self.registry.find(model, &asked)) {
-            Ok(version) => Ok(Some(version).filter(|version| version.name == name)),
+        let found = self.find(model, &Asked::Named(name.to_owned()))?;
+        Ok(found.filter(|version| version.name == name))
+    }
+
+    fn find(&self, model: &str, asked: &Asked) -> Result<Option<Version>> {
+        match wait(&self.runtime, self.registry.find(model, asked)) {
+            Ok(version) => Ok(Some(version)),
             Err(Error::NoModel { .. } | Error::NoVersion { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -117,16 +117,14 @@ impl Registering {
     /// `scratch`: the latest version; where this one is published already, the one that
     /// it was compared with, so that it is made again as it was.
     pub(crate) fn previous(&self, job: &Job, scratch: &Path) -> Result<Option<PathBuf>> {
-        let name = match self.named(&job.model, &job.version)? {
-            Some(own) => match self.described(&own, &scratch.join("own"))? {
-                Some(own) => previous::compared_with(&own)?,
-                None => None,
-            },
-            None => self.latest(&job.model)?.map(|latest| latest.name),
-        };
-        let version = match name {
-            Some(name) => self.named(&job.model, &name)?,
-            None => None,
+        let version = match self.named(&job.model, &job.version)? {
+            Some(own) => {
+                let own = self.described(&own, &scratch.join("own"))?;
+                let name = own.as_deref().map(previous::compared_with).transpose()?;
+                let named = name.flatten().map(|name| self.named(&job.model, &name));
+                named.transpose()?.flatten()
+            }
+            None => self.latest(&job.model)?,
         };
         match version {
             Some(version) => self.described(&version, &scratch.join("previous")),

@@ -1,11 +1,13 @@
 //! One training, from the files to the published package.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use model::Task;
 use registry::{Condition, Promotion};
+use tempfile::TempDir;
 
 use crate::interruption::Interruption;
 use crate::job::Job;
@@ -35,9 +37,8 @@ pub(crate) fn local(args: &Args) -> Result<String> {
             registering: registering.as_ref(),
         },
     };
-    let scratch = tempfile::tempdir().context("cannot create a temporary folder")?;
-    let options = &with_previous(options, out.registering, &job, scratch.path())?;
-    let published = subject.train(options, &job)?;
+    let (options, _fetched) = with_previous(options, out.registering, &job)?;
+    let published = subject.train(&options, &job)?;
     let task = published.manifest.task;
     interruption.too_late();
     let outcome = published.write(out)?;
@@ -45,18 +46,21 @@ pub(crate) fn local(args: &Args) -> Result<String> {
 }
 
 /// `options` with the version that the report compares with, where only the registry
-/// tells it.
-fn with_previous(
-    options: &TrainingOptions,
+/// tells it; it lies in a folder that lives as long as the other part of the result.
+fn with_previous<'a>(
+    options: &'a TrainingOptions,
     registering: Option<&Registering>,
     job: &Job,
-    scratch: &Path,
-) -> Result<TrainingOptions> {
-    let mut options = options.clone();
-    if let (Some(registering), None) = (registering, &options.previous) {
-        options.previous = registering.previous(job, scratch)?;
-    }
-    Ok(options)
+) -> Result<(Cow<'a, TrainingOptions>, Option<TempDir>)> {
+    let (Some(registering), None) = (registering, &options.previous) else {
+        return Ok((Cow::Borrowed(options), None));
+    };
+    let scratch = tempfile::tempdir().context("cannot create a temporary folder")?;
+    let options = TrainingOptions {
+        previous: registering.previous(job, scratch.path())?,
+        ..options.clone()
+    };
+    Ok((Cow::Owned(options), Some(scratch)))
 }
 
 /// What is still to be published.

@@ -7,8 +7,7 @@ mod run;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
-use model::without_empty_variables;
+use clap::{CommandFactory, Parser, ValueEnum};
 
 use crate::image::Image;
 use crate::names::{DeployName, Namespace};
@@ -132,14 +131,6 @@ impl TargetName {
 }
 
 impl Cli {
-    /// The command line of this process. Ends the process when it is wrong, or asks
-    /// for help.
-    #[must_use]
-    pub fn of_this_process() -> Self {
-        let matches = without_empty_variables(Self::command()).get_matches();
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
-    }
-
     /// Does what the command line says.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ const STEPS: usize = 10;
 
 /// For each row, the position of the first one that equals it; its own where there is
 /// none.
-pub(crate) fn groups(columns: &Array2<f32>) -> Vec<usize> {
+fn groups(columns: &Array2<f32>) -> Vec<usize> {
     let mut order: Vec<usize> = (0..columns.nrows()).collect();
     let key = |row: usize| columns.row(row).into_iter().map(|value| bits(*value));
     order.sort_by(|a, b| key(*a).cmp(key(*b)).then(a.cmp(b)));
@@ -45,17 +45,23 @@ fn bits(value: f32) -> u32 {
     }
 }
 
-/// The groups of two or more.
-pub(crate) fn twins(groups: &[usize]) -> Vec<Vec<usize>> {
+/// The rows of each group.
+pub(super) fn members(groups: &[usize]) -> BTreeMap<usize, Vec<usize>> {
     let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (row, group) in groups.iter().enumerate() {
         members.entry(*group).or_default().push(row);
     }
-    members.into_values().filter(|of| of.len() > 1).collect()
+    members
 }
 
-/// Chooses the rows that are held out, and sets which rows of `data` stay together:
-/// equal ones, but for those that few values make equal.
+/// The groups of two or more.
+pub(crate) fn twins(groups: &[usize]) -> Vec<Vec<usize>> {
+    let all = members(groups).into_values();
+    all.filter(|of| of.len() > 1).collect()
+}
+
+/// Chooses the rows that are held out, and sets which rows of `data` are equal, and which
+/// stay together: these, but for those that few values make equal.
 ///
 /// # Errors
 ///
@@ -86,6 +92,7 @@ pub(crate) fn divide(data: &mut Dataset, experiment: &Experiment) -> Result<Spli
             counted(parted, "row")
         ));
     }
+    data.equal = equal;
     data.groups = groups;
     Ok(split)
 }

@@ -16,8 +16,10 @@ pub(crate) struct Dataset {
     pub(crate) table: Table,
     /// Where each row stands among those that were read.
     pub(crate) rows: Vec<usize>,
-    /// What stays on one side of a split has the same number; empty until the rows are
-    /// divided.
+    /// For each row, the position of the first one that equals it, its own where there is
+    /// none; empty until the rows are divided.
+    pub(crate) equal: Vec<usize>,
+    /// What stays on one side of a split has the same number; likewise.
     pub(crate) groups: Vec<usize>,
     /// The graph's input `columns` for every row, `[rows, columns]`.
     pub(crate) columns: Array2<f32>,
@@ -105,6 +107,7 @@ pub(crate) fn prepare(
         left_out,
         without_target: texts.rows.len() - rows.len(),
         rows,
+        equal: Vec::new(),
         groups: Vec::new(),
         warnings,
         continued: None,

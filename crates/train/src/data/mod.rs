@@ -18,7 +18,7 @@ mod split;
 mod target;
 mod values;
 
-pub(crate) use alike::{divide, groups, twins};
+pub(crate) use alike::{divide, twins};
 pub(crate) use dataset::{Dataset, prepare};
 pub use error::DataError;
 pub(crate) use files::{PICTURES, TABLES, TEXTS, all as all_files, has_extension, instead};

@@ -6,6 +6,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+use super::alike::members;
 use super::{DataError, Target, classes_of};
 
 /// The two parts of the rows, each in the order of the table.
@@ -80,17 +81,13 @@ struct Holding<'a> {
 
 impl<'a> Holding<'a> {
     fn new(target: &'a Target, groups: &'a [usize], classes: &[Vec<usize>], share: f64) -> Self {
-        let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for (row, group) in groups.iter().enumerate() {
-            members.entry(*group).or_default().push(row);
-        }
         let sizes: Vec<usize> = classes.iter().map(Vec::len).collect();
         let wanted = counts(&sizes, share);
         let classes = sizes.into_iter().zip(wanted);
         Self {
             target,
             groups,
-            members,
+            members: members(groups),
             classes: classes.map(|(size, wanted)| [size, wanted, 0]).collect(),
         }
     }

@@ -37,11 +37,7 @@ impl Code {
     pub(super) fn open(args: &Args, secrets: &mut Secrets) -> Result<Self> {
         let options = &args.determined;
         let sub_dir = sub_dir(options)?;
-        let code = options
-            .code
-            .as_deref()
-            .filter(|c| !c.as_os_str().is_empty());
-        match (code, given(options.git_url.as_ref())) {
+        match (&options.code, given(options.git_url.as_ref())) {
             (Some(_), Some(_)) => bail!("give the code by --code or by --git-url, not by both"),
             (None, None) => bail!(
                 "--engine determined needs the experiment's code: give its folder with --code, or its repository with --git-url"
@@ -65,8 +61,7 @@ impl Code {
     /// The experiment's configuration: an absolute path as it is, and else a file of
     /// the code's folder.
     pub(super) fn config_file(&self, args: &Args) -> Result<PathBuf> {
-        let path = args.training.config.as_deref();
-        let Some(path) = path.filter(|path| !path.as_os_str().is_empty()) else {
+        let Some(path) = &args.training.config else {
             bail!(
                 "--engine determined needs the experiment's configuration: name its file in the code's folder with --config"
             );

@@ -60,9 +60,7 @@ pub(super) fn own(
     experiment: &Experiment,
     secrets: &mut Secrets,
 ) -> Result<Map<String, Value>> {
-    let file = args.determined.det_config.as_deref();
-    let file = file.filter(|path| !path.as_os_str().is_empty());
-    let mut config = match file {
+    let mut config = match &args.determined.det_config {
         Some(path) => read_mapping(&args.training.below_pfs(path))?,
         None => Map::new(),
     };

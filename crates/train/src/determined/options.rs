@@ -197,8 +197,6 @@ impl DeterminedOptions {
 
     /// Whether this program is the experiment's code, as no other is given.
     pub(super) fn sends_itself(&self) -> bool {
-        let code = self.code.as_deref();
-        code.is_none_or(|path| path.as_os_str().is_empty())
-            && given(self.git_url.as_ref()).is_none()
+        self.code.is_none() && given(self.git_url.as_ref()).is_none()
     }
 }

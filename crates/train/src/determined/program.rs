@@ -138,8 +138,7 @@ fn context(
         context.size >> 20,
         MAX_CONTEXT_SIZE >> 20
     );
-    let settings = training.config.as_deref();
-    match settings.filter(|path| !path.as_os_str().is_empty()) {
+    match &training.config {
         Some(path) => context.add(&training.below_pfs(path), SETTINGS, false)?,
         None => context.put(SETTINGS, &[], false),
     }

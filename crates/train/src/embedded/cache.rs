@@ -35,9 +35,7 @@ impl Cache {
     pub(super) fn open(folder: Option<&Path>, engine: &str, backbone: &Backbone) -> Self {
         let (version, engine) = (env!("CARGO_PKG_VERSION"), engine.replace(' ', "-"));
         let name = format!("{version}-{engine}-{}", hex(backbone.digest));
-        let folder = folder
-            .filter(|path| !path.as_os_str().is_empty())
-            .map(|path| path.join(name));
+        let folder = folder.map(|path| path.join(name));
         let usable = folder.filter(|path| match fs::create_dir_all(path) {
             Ok(()) => true,
             Err(e) => {

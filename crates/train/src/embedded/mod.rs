@@ -45,7 +45,7 @@ use source::Source;
 pub(crate) use source::{is_url, mirrored};
 
 use crate::TrainingOptions;
-use crate::data::Split;
+use crate::data::{self, Split};
 use crate::delta::{self, Delta, Prior};
 use crate::engine::Loaded;
 use crate::experiment::Experiment;
@@ -218,7 +218,7 @@ pub(crate) fn train<'a>(
     let outputs = held_out.probabilities(&chosen.layers).mapv(|p| p as f32);
     let ran = (&backbone, &engines);
     let graph = joined::checked(ran, &chosen.layers, &examples, &split, &outputs)?;
-    let twins = twins::pairs(&groups);
+    let twins = data::twins(&groups);
     let suspects = measured::doubted(&chosen, &split, training.codes);
     let looked_at = measured::looked_at(&twins, &suspects, &codes);
     let measured = measured::HeldOut {

@@ -199,7 +199,7 @@ fn place_to_keep(
     description: &Description,
     digest: Digest,
 ) -> Option<PathBuf> {
-    let cache = cache.filter(|path| !path.as_os_str().is_empty())?;
+    let cache = cache?;
     let is_pinned = |name: &&str| description.files.contains_key(*name);
     if let Some(name) = description.beside().iter().find(|name| !is_pinned(name)) {
         warn(&format!(

@@ -7,6 +7,7 @@ use model::Digest;
 use ndarray::{Array2, Axis, Slice};
 
 use super::examples::{Content, Examples};
+use crate::data::twins;
 use crate::progress::step;
 use crate::run::counted;
 
@@ -44,7 +45,7 @@ pub(super) fn groups(examples: &Examples, vectors: &Array2<f32>) -> Vec<usize> {
         None => compare(vectors, &mut roots),
     }
     let groups: Vec<usize> = (0..roots.len()).map(|index| root(&roots, index)).collect();
-    let twins: usize = pairs(&groups).iter().map(Vec::len).sum();
+    let twins: usize = twins(&groups).iter().map(Vec::len).sum();
     if twins > 0 {
         step(format_args!(
             "{} are alike or nearly so: they stay on one side of the split",
@@ -67,15 +68,6 @@ fn why_not((count, noun): (usize, &str), width: usize) -> Option<String> {
              {LEAST_WIDTH} on"
         )
     })
-}
-
-/// The groups of two or more.
-pub(super) fn pairs(groups: &[usize]) -> Vec<Vec<usize>> {
-    let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for (index, group) in groups.iter().enumerate() {
-        members.entry(*group).or_default().push(index);
-    }
-    members.into_values().filter(|of| of.len() > 1).collect()
 }
 
 fn compare(vectors: &Array2<f32>, roots: &mut [usize]) {
@@ -133,6 +125,6 @@ mod tests {
         compare(&vectors, &mut roots);
         let groups: Vec<usize> = (0..5).map(|index| root(&roots, index)).collect();
         assert_eq!(groups, [0, 1, 0, 3, 1]);
-        assert_eq!(pairs(&groups), [vec![0, 2], vec![1, 4]]);
+        assert_eq!(twins(&groups), [vec![0, 2], vec![1, 4]]);
     }
 }

@@ -52,46 +52,30 @@ impl Inputs {
     ) -> Result<Self> {
         let files = recorded.differences(&subject.data());
         let from = &manifest.provenance;
-        let mut others = settings(&from.config, subject)?;
-        let mut other = |name: &str, recorded: Option<String>, here: Option<String>| {
-            if recorded != here {
-                others.insert(name.to_owned(), Difference { recorded, here });
-            }
-        };
         let digest = |origin: &model::BackboneOrigin| origin.digest.to_string();
-        other(
-            "backbone digest",
-            from.backbone.as_ref().map(digest),
-            subject.backbone().as_ref().map(digest),
-        );
-        let was = from.backbone.as_ref().map(|_| engine_of(from).to_owned());
-        other(ENGINE, was, engine.map(str::to_owned));
+        let backbones = [&from.backbone, &subject.backbone()].map(|it| it.as_ref().map(digest));
         let base = |base: &model::BaseModel| base.digest.to_string();
-        other(
-            "base digest",
-            from.base.as_ref().map(base),
-            subject.base().as_ref().map(base),
-        );
-        let (was, is) = (Program::of(from), &here.program);
-        other("program", Some(was.trained_by), Some(is.trained_by.clone()));
-        other("revision", was.revision, is.revision.clone());
-        other("image", was.image, is.image.clone());
-        Ok(Self {
+        let bases = [&from.base, &subject.base()].map(|it| it.as_ref().map(base));
+        let embedded = from.backbone.as_ref().map(|_| engine_of(from).to_owned());
+        let (was, is) = (Program::of(from), here.program.clone());
+        let inputs = Self {
             data_files: recorded.0.len(),
             missing: files.missing,
             changed: files.changed,
             extra: files.added,
-            others,
-        })
+            others: settings(&from.config, subject)?,
+        };
+        Ok(inputs
+            .and("backbone digest", backbones)
+            .and(ENGINE, [embedded, engine.map(str::to_owned)])
+            .and("base digest", bases)
+            .and("program", [was.trained_by, is.trained_by].map(Some))
+            .and("revision", [was.revision, is.revision])
+            .and("image", [was.image, is.image]))
     }
 
-    /// These, and one value more.
-    pub(super) fn and(
-        mut self,
-        name: &str,
-        recorded: Option<String>,
-        here: Option<String>,
-    ) -> Self {
+    /// These, and one value more: as it was recorded, and as it is here.
+    pub(super) fn and(mut self, name: &str, [recorded, here]: [Option<String>; 2]) -> Self {
         if recorded != here {
             let difference = Difference { recorded, here };
             self.others.insert(name.to_owned(), difference);

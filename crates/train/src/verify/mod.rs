@@ -59,7 +59,7 @@ pub(crate) fn run(options: &VerifyOptions) -> Result<String> {
     let found = (&subject, subject.engine(&training)?);
     let former = previous::read(&training)?.map(|former| former.figures.version);
     let inputs =
-        Inputs::compare(&manifest, &inventory, found, &here)?.and("previous", compared, former);
+        Inputs::compare(&manifest, &inventory, found, &here)?.and("previous", [compared, former]);
     if !options.json {
         progress::result(&inputs.text());
     }

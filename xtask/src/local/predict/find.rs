@@ -74,8 +74,8 @@ pub(in crate::local) struct Data<'a> {
 }
 
 /// What the model may be asked: the first row of the first CSV file that has all its
-/// columns, or a text, the begin of one that is a file; or some pictures, each for the case that the ones before it
-/// are broken. None when the data has nothing of the kind.
+/// columns, or a text, the begin of one that is a file; or some pictures, each for the
+/// case that the ones before it are broken. None when the data has nothing of the kind.
 ///
 /// # Errors
 ///

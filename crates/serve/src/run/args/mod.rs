@@ -11,11 +11,10 @@ mod watching;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use computing::ComputingArgs;
 use limits::LimitArgs;
-use model::without_empty_variables;
 use models::ModelArgs;
 use pod::PodArgs;
 pub(super) use ports::PortArgs;
@@ -86,9 +85,7 @@ pub(super) struct Args {
 
 /// Reads command line and environment; what clap prints itself ends the program.
 pub(super) fn parse() -> Result<Cli, ExitCode> {
-    let matches = without_empty_variables(Cli::command()).try_get_matches();
-    let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
-    cli.map_err(|error| {
+    model::try_parse().map_err(|error| {
         let code = u8::try_from(error.exit_code()).unwrap_or(super::USAGE);
         // There is nobody to tell that there is nobody to tell.
         let _closed = error.print();

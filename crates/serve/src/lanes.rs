@@ -58,11 +58,6 @@ impl Lanes {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         self.loops.get(turn.checked_rem(self.loops.len())?)
     }
-
-    /// All event loops.
-    pub(crate) fn all(&self) -> &[Handle] {
-        &self.loops
-    }
 }
 
 /// The lane that the calling thread is, if it is one.

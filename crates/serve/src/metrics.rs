@@ -17,6 +17,7 @@ pub(crate) use joins::{JoinSeries, Joins};
 use model::ModelMetrics;
 pub(crate) use model::{MetricKind, ModelMetric};
 pub(crate) use monitor::{MonitorSeries, Watched};
+pub(crate) use requests::Labels;
 use requests::Requests;
 
 /// The server's own series.
@@ -100,15 +101,15 @@ impl Metrics {
         self.joins.clone()
     }
 
-    /// Counts one answered request.
-    pub(crate) fn answered(&self, protocol: &str, method: &str, code: &str, time: Duration) {
-        self.requests.answered(protocol, method, code, time);
+    /// Counts one answered request with its labels `protocol` and `method`.
+    pub(crate) fn answered(&self, labels: Labels, code: &str, time: Duration) {
+        self.requests.answered(labels, code, time);
     }
 
     /// Counts one request of a client as Seldon's orchestrator would, if there
-    /// were one between.
-    pub(crate) fn served(&self, service: &str, method: &str, code: &str, time: Duration) {
-        self.requests.served(service, method, code, time);
+    /// were one between, with its labels `service` and `method`.
+    pub(crate) fn served(&self, labels: Labels, code: &str, time: Duration) {
+        self.requests.served(labels, code, time);
     }
 
     /// Counts feedback with a `reward` that is not zero.

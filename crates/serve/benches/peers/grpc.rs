@@ -1,29 +1,30 @@
 //! The same over gRPC: a call after the other on a connection for each client.
+//!
+//! A client library would take more of the processor than the servers, and hide what
+//! they differ in. So a call is a few prepared bytes, as for REST.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::io::{BufReader, Read, Write};
+use std::net::TcpStream;
 use std::thread;
-use std::time::Instant;
 
+use prost::Message;
 use tokio::runtime::Runtime;
-use tokio::time::sleep;
 use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Response, Status};
 
-use super::load::{SPAN, WARM};
+use super::frames::{self, DATA, END_HEADERS, END_STREAM, HEADERS, PING, SETTINGS, WINDOW_UPDATE};
+use super::load::{self, SPAN};
 use super::proto::inference as oip;
 use super::proto::seldon::protos as seldon;
-use oip::grpc_inference_service_client::GrpcInferenceServiceClient;
 use oip::grpc_inference_service_server::{GrpcInferenceService, GrpcInferenceServiceServer};
 use seldon::default_data::DataOneof;
-use seldon::model_client::ModelClient;
 
 /// A call that is made again and again.
 #[derive(Debug, Clone)]
-pub(crate) enum Call {
-    Seldon(Box<seldon::SeldonMessage>),
-    Oip(oip::ModelInferRequest),
+pub(crate) struct Call {
+    path: &'static str,
+    /// As it goes into a frame.
+    message: Vec<u8>,
 }
 
 const ROW: [f64; 4] = [5.1, 3.5, 1.4, 0.2];
@@ -38,11 +39,14 @@ pub(crate) fn seldon() -> Call {
         names: ["a", "b", "c", "d"].map(str::to_owned).into(),
         data_oneof: Some(DataOneof::Tensor(tensor)),
     };
-    let data = seldon::seldon_message::DataOneof::Data(data);
-    Call::Seldon(Box::new(seldon::SeldonMessage {
-        data_oneof: Some(data),
+    let message = seldon::SeldonMessage {
+        data_oneof: Some(seldon::seldon_message::DataOneof::Data(data)),
         ..Default::default()
-    }))
+    };
+    Call {
+        path: "/seldon.protos.Model/Predict",
+        message: frames::message(&message.encode_to_vec()),
+    }
 }
 
 /// The same row to the conformance model.
@@ -57,80 +61,142 @@ pub(crate) fn oip() -> Call {
         }),
         ..Default::default()
     };
-    Call::Oip(oip::ModelInferRequest {
+    let message = oip::ModelInferRequest {
         model_name: "echo".to_owned(),
         inputs: vec![input],
         ..Default::default()
-    })
+    };
+    Call {
+        path: "/inference.GRPCInferenceService/ModelInfer",
+        message: frames::message(&message.encode_to_vec()),
+    }
 }
 
-/// The event loops of all clients, and of the bare server.
-fn runtime() -> &'static Runtime {
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    RUNTIME.get_or_init(|| Runtime::new().unwrap())
+/// The client of a gRPC server.
+struct Asking<'c> {
+    call: &'c Call,
+    connection: BufReader<TcpStream>,
+    stream: u32,
+    /// The message of the last answer, with its length before it.
+    answer: Vec<u8>,
+    /// Its bytes, once there was one: all are alike.
+    expected: Option<usize>,
+    /// Bytes that came since the server was told to send more.
+    received: usize,
 }
 
-async fn connect(address: &str) -> Channel {
-    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
-    endpoint.connect().await.unwrap()
-}
+/// How many bytes come before the server is told to send more: a part of what a
+/// connection may carry without (RFC 9113, 6.9.2).
+const REFILL: usize = 16 << 10;
 
-async fn make(channel: &Channel, call: &Call) {
-    match call.clone() {
-        Call::Seldon(message) => {
-            let mut client = ModelClient::new(channel.clone());
-            client.predict(*message).await.unwrap();
-        }
-        Call::Oip(message) => {
-            let mut client = GrpcInferenceServiceClient::new(channel.clone());
-            client.model_infer(message).await.unwrap();
+impl<'c> Asking<'c> {
+    fn open(address: &str, call: &'c Call) -> Self {
+        let connection = frames::connect(address);
+        connection.set_nodelay(true).unwrap();
+        Self {
+            call,
+            connection: BufReader::new(connection),
+            stream: 1,
+            answer: Vec::new(),
+            expected: None,
+            received: 0,
         }
     }
+
+    fn send(&mut self, bytes: &[u8]) {
+        self.connection.get_mut().write_all(bytes).unwrap();
+    }
+
+    /// Reads a frame; whether it ends the answer.
+    fn read(&mut self) -> bool {
+        let mut head = [0; 9];
+        self.connection.read_exact(&mut head).unwrap();
+        let [_, high, middle, low, kind, flags, ..] = [&[0][..], &head].concat()[..] else {
+            panic!("{head:?}");
+        };
+        let length = u32::from_be_bytes([0, high, middle, low]) as usize;
+        let start = self.answer.len();
+        self.answer.resize(start + length, 0);
+        self.connection
+            .read_exact(&mut self.answer[start..])
+            .unwrap();
+        if kind == DATA {
+            self.received += length;
+            return flags & END_STREAM != 0;
+        }
+        let payload = self.answer.split_off(start);
+        match kind {
+            HEADERS => return flags & END_STREAM != 0,
+            // Else it is the server's word that it has read ours.
+            SETTINGS if flags == 0 => self.send(&frames::frame(SETTINGS, 1, 0, &[])),
+            PING if flags == 0 => self.send(&frames::frame(PING, 1, 0, &payload)),
+            SETTINGS | PING | WINDOW_UPDATE => {}
+            other => panic!("a frame of the kind {other}: {payload:?}"),
+        }
+        false
+    }
+}
+
+impl load::Client for Asking<'_> {
+    fn ask(&mut self) {
+        let head = match self.expected {
+            None => known_head(self.call.path),
+            Some(_) => same_head(),
+        };
+        let mut bytes = frames::frame(HEADERS, END_HEADERS, self.stream, &head);
+        bytes.extend(frames::frame(
+            DATA,
+            END_STREAM,
+            self.stream,
+            &self.call.message,
+        ));
+        if self.received > REFILL {
+            let more = u32::try_from(self.received).unwrap().to_be_bytes();
+            bytes.extend(frames::frame(WINDOW_UPDATE, 0, 0, &more));
+            self.received = 0;
+        }
+        self.send(&bytes);
+        self.answer.clear();
+        while !self.read() {}
+        // A call that fails has none.
+        assert!(!self.answer.is_empty(), "{} failed", self.call.path);
+        let expected = *self.expected.get_or_insert(self.answer.len());
+        assert_eq!(self.answer.len(), expected);
+        self.stream += 2;
+    }
+}
+
+/// The head of a connection's first call of `path`, whose headers the server adds to its
+/// table (RFC 7541, 6.2.1), as client libraries have it.
+fn known_head(path: &str) -> Vec<u8> {
+    let mut head = frames::POST_BY_HTTP.to_vec();
+    for (name, value) in frames::headers(path) {
+        let mut added = frames::header(name, value);
+        added[0] = 0x40;
+        head.extend(added);
+    }
+    head
+}
+
+/// The head of the connection's other calls: the numbers of these headers (RFC 7541,
+/// 6.1), the first of which came last into the table, behind the 61 of every connection.
+fn same_head() -> Vec<u8> {
+    let own = (62..62 + frames::headers("").len()).rev();
+    let own = own.map(|number| 0x80 | u8::try_from(number).unwrap());
+    frames::POST_BY_HTTP.into_iter().chain(own).collect()
 }
 
 /// Answers a second to `clients` clients.
 pub(crate) fn measure(address: &str, call: &Call, clients: usize) -> f64 {
-    let (counting, done) = (AtomicBool::new(false), AtomicBool::new(false));
-    let shared = Arc::new((counting, done, AtomicUsize::new(0)));
-    runtime().block_on(async {
-        let mut tasks = Vec::new();
-        for _ in 0..clients {
-            let (shared, call) = (Arc::clone(&shared), call.clone());
-            let channel = connect(address).await;
-            tasks.push(tokio::spawn(async move {
-                let (counting, done, answers) = &*shared;
-                while !done.load(Ordering::Relaxed) {
-                    make(&channel, &call).await;
-                    if counting.load(Ordering::Relaxed) {
-                        answers.fetch_add(1, Ordering::Relaxed);
-                    }
-                }
-            }));
-        }
-        let (counting, done, answers) = &*shared;
-        sleep(WARM).await;
-        counting.store(true, Ordering::Relaxed);
-        let start = Instant::now();
-        sleep(SPAN).await;
-        counting.store(false, Ordering::Relaxed);
-        let time = start.elapsed();
-        done.store(true, Ordering::Relaxed);
-        for task in tasks {
-            task.await.unwrap();
-        }
-        answers.load(Ordering::Relaxed) as f64 / time.as_secs_f64()
-    })
+    load::see(clients, SPAN, || Asking::open(address, call)).rate
 }
 
-/// The answer of `address` to `call`.
-pub(crate) fn ask(address: &str, call: Call) -> oip::ModelInferResponse {
-    let Call::Oip(message) = call else {
-        panic!("only the Open Inference Protocol is bare");
-    };
-    runtime().block_on(async {
-        let mut client = GrpcInferenceServiceClient::new(connect(address).await);
-        client.model_infer(message).await.unwrap().into_inner()
-    })
+/// The answer of `address` to a call of the Open Inference Protocol.
+pub(crate) fn ask(address: &str, call: &Call) -> oip::ModelInferResponse {
+    let mut client = Asking::open(address, call);
+    load::Client::ask(&mut client);
+    let (_length, message) = client.answer.split_at(5);
+    oip::ModelInferResponse::decode(message).unwrap()
 }
 
 struct Constant(oip::ModelInferResponse);

@@ -13,7 +13,7 @@ use wire::Connection;
 pub(crate) use wire::Request;
 
 /// How long each server is asked, after a start that does not count.
-pub(crate) const SPAN: Duration = Duration::from_secs(3);
+pub(crate) const SPAN: Duration = Duration::from_secs(2);
 pub(crate) const WARM: Duration = Duration::from_secs(1);
 
 /// The middle one of some values; the higher one of two.
@@ -48,6 +48,28 @@ pub(crate) struct Seen {
     pub(crate) p50: Duration,
 }
 
+/// Somebody who asks one thing again and again.
+pub(crate) trait Client {
+    /// Asks, and reads the answer.
+    fn ask(&mut self);
+}
+
+/// The client of a REST server.
+struct Asking<'r> {
+    address: &'r str,
+    request: &'r Request,
+    connection: Connection,
+}
+
+impl Client for Asking<'_> {
+    fn ask(&mut self) {
+        if self.connection.closed {
+            self.connection = Connection::open(self.address).unwrap();
+        }
+        assert_eq!(self.connection.ask(self.request).unwrap(), 200);
+    }
+}
+
 /// Answers a second to `clients` clients.
 pub(crate) fn measure(address: &str, request: &Request, clients: usize) -> f64 {
     look(address, request, clients, SPAN).rate
@@ -55,20 +77,27 @@ pub(crate) fn measure(address: &str, request: &Request, clients: usize) -> f64 {
 
 /// As [`measure`] over `span`, and how long the answers take.
 pub(crate) fn look(address: &str, request: &Request, clients: usize, span: Duration) -> Seen {
+    let open = || Asking {
+        address,
+        request,
+        connection: Connection::open(address).unwrap(),
+    };
+    see(clients, span, open)
+}
+
+/// What `clients` clients see, each a thread with what `open` gives.
+pub(crate) fn see<C: Client>(clients: usize, span: Duration, open: impl Fn() -> C + Sync) -> Seen {
     let (counting, done) = (AtomicBool::new(false), AtomicBool::new(false));
     let all = Mutex::new(Vec::new());
     let mut time = Duration::ZERO;
     thread::scope(|scope| {
         for _ in 0..clients {
             scope.spawn(|| {
-                let mut connection = Connection::open(address).unwrap();
+                let mut client = open();
                 let mut times = Vec::new();
                 while !done.load(Ordering::Relaxed) {
-                    if connection.closed {
-                        connection = Connection::open(address).unwrap();
-                    }
                     let begin = Instant::now();
-                    assert_eq!(connection.ask(request).unwrap(), 200);
+                    client.ask();
                     if counting.load(Ordering::Relaxed) {
                         times.push(begin.elapsed());
                     }

@@ -2,6 +2,7 @@
 
 mod connection;
 mod http;
+mod listen;
 mod silence;
 mod timer;
 
@@ -15,8 +16,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
 
-use connection::Connection;
-pub(crate) use http::listen;
+pub(crate) use connection::Connection;
+pub(crate) use http::listen_to_http;
+pub(crate) use listen::listen;
 
 /// How long to wait when the system gives no more connections.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -3,11 +3,12 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use axum::http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::Service;
 use tonic::body::Body;
-use tonic::codegen::Service;
+use tonic::codegen::Service as _;
 use tonic::service::Routes;
 
 use super::Limits;
@@ -46,16 +47,12 @@ impl Front {
     }
 }
 
-impl Service<Request<Body>> for Front {
+impl Service<Request<Incoming>> for Front {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
         let inside = Arc::clone(&self.0);
         Box::pin(async move {
             let next = async |request| inside.around(request).await;
@@ -65,12 +62,12 @@ impl Service<Request<Body>> for Front {
 }
 
 impl Inside {
-    async fn around(&self, request: Request<Body>) -> Response<Body> {
+    async fn around(&self, request: Request<Incoming>) -> Response<Body> {
         let next = async |request| self.answer(request).await;
         observed(&self.app, self.limits.call, request, next).await
     }
 
-    async fn answer(&self, request: Request<Body>) -> Response<Body> {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let (service, _) = service_and_method(request.uri().path());
         let answer = match service {
             oip::SERVICE => self.inference.clone().call(request).await,

@@ -9,19 +9,20 @@ use tonic::body::Body;
 
 use super::status;
 use crate::app::App;
+use crate::metrics::Labels;
 use crate::oip;
 use crate::problem::Problem;
 
 /// Has `next` answer a call and counts it; ends it at its deadline, or when it takes
 /// longer than `longest`: what is dropped before its turn comes is not computed.
-pub(super) async fn observed(
+pub(super) async fn observed<B>(
     app: &App,
     longest: Option<Duration>,
-    request: Request<Body>,
-    next: impl AsyncFnOnce(Request<Body>) -> Response<Body>,
+    request: Request<B>,
+    next: impl AsyncFnOnce(Request<B>) -> Response<Body>,
 ) -> Response<Body> {
     let start = Instant::now();
-    let (protocol, method) = labels(request.uri().path());
+    let labels = labels(request.uri().path());
     let limit = [deadline(request.headers()), longest];
     let answer = next(request);
     let response = match limit.into_iter().flatten().min() {
@@ -32,8 +33,7 @@ pub(super) async fn observed(
         None => answer.await,
     };
     let code = code(&response);
-    app.metrics
-        .answered(protocol, method, code, start.elapsed());
+    app.metrics.answered(labels, code, start.elapsed());
     response
 }
 
@@ -75,7 +75,7 @@ pub(super) fn service_and_method(path: &str) -> (&str, &str) {
 
 /// The labels `protocol` and `method` of a call, `method` in the words of
 /// Seldon's metrics where they have one.
-fn labels(path: &str) -> (&'static str, &'static str) {
+fn labels(path: &str) -> Labels {
     let (service, call) = service_and_method(path);
     let protocol = match service {
         oip::SERVICE => "v2-grpc",
@@ -95,27 +95,24 @@ fn labels(path: &str) -> (&'static str, &'static str) {
         "ServerReflectionInfo" => "reflection",
         _ => "unknown",
     };
-    (protocol, method)
+    [protocol, method]
 }
 
-/// The time that the client waits (`grpc-timeout`: at most eight digits and a
-/// unit), less a moment: the server under this layer watches the same header, and
-/// would answer CANCELLED. What is malformed is no deadline.
+/// The time that the client waits (`grpc-timeout`: at most eight digits and a unit).
+/// What is malformed is no deadline.
 fn deadline(headers: &HeaderMap) -> Option<Duration> {
-    const MOMENT: Duration = Duration::from_millis(2);
     let text = headers.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let value: u64 = digits.parse().ok().filter(|_| digits.len() <= 8)?;
-    let time = match unit {
-        "H" => Duration::from_secs(value * 3600),
-        "M" => Duration::from_secs(value * 60),
-        "S" => Duration::from_secs(value),
-        "m" => Duration::from_millis(value),
-        "u" => Duration::from_micros(value),
-        "n" => Duration::from_nanos(value),
-        _ => return None,
-    };
-    Some(time.saturating_sub(MOMENT))
+    match unit {
+        "H" => Some(Duration::from_secs(value * 3600)),
+        "M" => Some(Duration::from_secs(value * 60)),
+        "S" => Some(Duration::from_secs(value)),
+        "m" => Some(Duration::from_millis(value)),
+        "u" => Some(Duration::from_micros(value)),
+        "n" => Some(Duration::from_nanos(value)),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -124,13 +121,13 @@ mod tests {
 
     #[test]
     fn deadlines() {
-        for (text, milliseconds) in [
-            ("1H", Some(3_599_998)),
-            ("2M", Some(119_998)),
-            ("3S", Some(2998)),
-            ("100m", Some(98)),
-            ("5000u", Some(3)),
-            ("1n", Some(0)),
+        for (text, nanoseconds) in [
+            ("1H", Some(3_600_000_000_000)),
+            ("2M", Some(120_000_000_000)),
+            ("3S", Some(3_000_000_000)),
+            ("100m", Some(100_000_000)),
+            ("5000u", Some(5_000_000)),
+            ("1n", Some(1)),
             ("123456789m", None),
             ("", None),
             ("5", None),
@@ -140,7 +137,7 @@ mod tests {
             let mut headers = HeaderMap::new();
             let value = axum::http::HeaderValue::from_bytes(text.as_bytes()).unwrap();
             headers.insert("grpc-timeout", value);
-            let expected = milliseconds.map(Duration::from_millis);
+            let expected = nanoseconds.map(Duration::from_nanos);
             assert_eq!(deadline(&headers), expected, "{text}");
         }
     }
@@ -150,17 +147,17 @@ mod tests {
         for (path, expected) in [
             (
                 "/inference.GRPCInferenceService/ModelInfer",
-                ("v2-grpc", "predict"),
+                ["v2-grpc", "predict"],
             ),
             (
                 "/inference.GRPCInferenceService/ServerLive",
-                ("v2-grpc", "health"),
+                ["v2-grpc", "health"],
             ),
-            ("/seldon.protos.Model/Predict", ("seldon-grpc", "predict")),
-            ("/seldon.protos.Router/Route", ("seldon-grpc", "router")),
-            ("/grpc.health.v1.Health/Check", ("none", "health")),
-            ("/a/b", ("none", "unknown")),
-            ("/", ("none", "unknown")),
+            ("/seldon.protos.Model/Predict", ["seldon-grpc", "predict"]),
+            ("/seldon.protos.Router/Route", ["seldon-grpc", "router"]),
+            ("/grpc.health.v1.Health/Check", ["none", "health"]),
+            ("/a/b", ["none", "unknown"]),
+            ("/", ["none", "unknown"]),
         ] {
             assert_eq!(labels(path), expected, "{path}");
         }

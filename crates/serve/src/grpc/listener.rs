@@ -4,19 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tokio::runtime::Handle;
-use tokio::sync::{mpsc, watch};
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::Watcher;
 use tokio::task::JoinHandle;
-use tokio_stream::StreamExt;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::Routes;
-use tonic::transport::Server;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use super::front::Front;
 use crate::app::App;
-use crate::door::{Door, Guest};
+use crate::door::{self, Connection, Door};
 use crate::lanes::Lanes;
 use crate::{oip, proto, seldon};
 
@@ -48,62 +46,42 @@ pub(crate) struct Limits {
 /// Answers on `lanes` until the port is to be closed; then clients are told to go
 /// (GOAWAY) and what is in flight is finished.
 ///
+/// HTTP/2 is hyper's. The server of tonic puts layers around each call for what is done
+/// here in other ways, which cost a small one about as much as its prediction.
+///
 /// # Errors
 ///
 /// When the services do not describe themselves.
 pub(crate) fn listen(
-    mut door: Door,
+    door: Door,
     app: &Arc<App>,
     limits: Limits,
     lanes: &Lanes,
 ) -> Result<JoinHandle<Result<()>>> {
     let front = Front::new(app, limits, routes(app)?);
-    let (closed, close) = watch::channel(());
-    let serve = |lane: &Handle| {
-        let (send, incoming) = mpsc::channel(1);
-        let task = lane.spawn(serve(front.clone(), incoming, close.clone()));
-        (send, task)
+    let protocol = protocol();
+    let answer = move |connection: Connection, watcher: Watcher| {
+        let connection = TokioIo::new(connection.expecting(PING + PONG));
+        watcher.watch(protocol.serve_connection(connection, front.clone()))
     };
-    let (entries, tasks): (Vec<_>, Vec<_>) = lanes.all().iter().map(serve).unzip();
-    Ok(tokio::spawn(async move {
-        let mut turns = entries.iter().cycle();
-        while let Some(guest) = door.next().await {
-            if let Some(entry) = turns.next() {
-                // A server that has failed says so below.
-                let _failed = entry.send(guest).await;
-            }
-        }
-        drop(door);
-        drop(closed);
-        for task in tasks {
-            task.await.context("the gRPC port failed")??;
-        }
-        Ok(())
-    }))
+    Ok(door::listen(door, Some(lanes), answer))
 }
 
-/// Answers those who come in at one event loop, until the sender of `close` is gone.
-async fn serve(
-    front: Front,
-    incoming: mpsc::Receiver<Guest>,
-    mut close: watch::Receiver<()>,
-) -> Result<()> {
-    let incoming = ReceiverStream::new(incoming);
-    let incoming = incoming.map(|guest| guest.enter().map(|it| it.expecting(PING + PONG)));
-    let signal = async move {
-        let _closed = close.changed().await;
-    };
-    Server::builder()
+/// HTTP/2 within bounds.
+fn protocol() -> http2::Builder<TokioExecutor> {
+    let mut protocol = http2::Builder::new(TokioExecutor::new());
+    protocol
+        .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .http2_max_header_list_size(HEAD)
-        .http2_max_pending_accept_reset_streams(Some(RESET_STREAMS))
-        .http2_keepalive_interval(Some(PING))
-        .http2_keepalive_timeout(Some(PONG))
-        .serve_with_incoming_shutdown(front, incoming, signal)
-        .await
-        .context("the gRPC port failed")
+        .max_header_list_size(HEAD)
+        .max_pending_accept_reset_streams(RESET_STREAMS)
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PONG)
+        // gRPC has no use for it.
+        .auto_date_header(false);
+    protocol
 }
 
 /// The services that are of no protocol of models: health and reflection.

@@ -62,7 +62,7 @@ impl Call {
 /// Counts a call of a client without an orchestrator between.
 pub(crate) fn served<T>(
     app: &App,
-    service: &str,
+    service: &'static str,
     start: Instant,
     reply: &Result<Response<T>, Status>,
 ) {
@@ -71,7 +71,8 @@ pub(crate) fn served<T>(
         Ok(_) => "OK".to_owned(),
         Err(status) => format!("{:?}", status.code()),
     };
-    app.metrics.served(service, "unary", &code, start.elapsed());
+    app.metrics
+        .served([service, "unary"], &code, start.elapsed());
 }
 
 fn payload(body: Body) -> Option<Payload> {

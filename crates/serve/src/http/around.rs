@@ -6,12 +6,11 @@
 use std::time::Instant;
 
 use axum::body::HttpBody;
-use axum::extract::Request;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW,
     CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, ORIGIN, VARY,
 };
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::call;
@@ -19,13 +18,13 @@ use super::encoding::{Encoding, SHORT};
 use super::take_apart;
 use super::tell::Told;
 use crate::app::App;
+use crate::metrics::Labels;
 use crate::seldon::PUID;
 
 /// What is kept of a request until its answer is there.
 pub(super) struct Around {
     start: Instant,
-    protocol: &'static str,
-    method: &'static str,
+    labels: Labels,
     service: Option<&'static str>,
     verb: &'static str,
     asks_for_options: bool,
@@ -38,17 +37,17 @@ pub(super) struct Around {
 
 impl Around {
     /// Looks at a request that has just come.
-    pub(super) fn begin(app: &App, request: &mut Request) -> Self {
+    pub(super) fn begin<B>(app: &App, request: &mut Request<B>) -> Self {
         let start = Instant::now();
         let path = request.uri().path();
-        let (protocol, method) = call::labels(path);
-        let (is_v2, puid) = match (protocol, method) {
-            ("v2", "predict") => (true, request.headers().get(PUID).cloned()),
+        let labels = call::labels(path);
+        let (is_v2, puid) = match labels {
+            ["v2", "predict"] => (true, request.headers().get(PUID).cloned()),
             _ => (false, None),
         };
         let service = call::service(path);
         let told = match app.events {
-            Some(_) => Told::begin(request, (protocol, method), service.is_some()),
+            Some(_) => Told::begin(request, labels, service.is_some()),
             None => None,
         };
         // A call over V2 with an ID is the orchestrator's, which gives one to each and
@@ -56,8 +55,7 @@ impl Around {
         let is_uncounted = is_v2 && puid.is_none();
         Self {
             start,
-            protocol,
-            method,
+            labels,
             service: service.or(is_uncounted.then_some("predictions")),
             verb: call::verb(request.method()),
             asks_for_options: request.method() == Method::OPTIONS,
@@ -104,9 +102,9 @@ impl Around {
     fn count(&self, app: &App, response: &mut Response) {
         let (code, time) = (response.status(), self.start.elapsed());
         let code = code.as_str();
-        app.metrics.answered(self.protocol, self.method, code, time);
+        app.metrics.answered(self.labels, code, time);
         if let Some(service) = self.service {
-            app.metrics.served(service, self.verb, code, time);
+            app.metrics.served([service, self.verb], code, time);
         }
         if app.is_draining() {
             let close = HeaderValue::from_static("close");

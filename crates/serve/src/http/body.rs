@@ -1,12 +1,18 @@
 //! Reads the body of a request.
 
+use std::fmt::Display;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Bytes, HttpBody};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
 use crate::problem::Problem;
+
+/// A body as it comes from a client, in a box or not.
+pub(crate) trait Readable: HttpBody<Data = Bytes, Error: Display> + Unpin {}
+
+impl<B: HttpBody<Data = Bytes, Error: Display> + Unpin> Readable for B {}
 
 /// Bytes per second that are not slow.
 const PACE: u32 = 16 << 10;
@@ -16,8 +22,8 @@ const PACE: u32 = 16 << 10;
 /// # Errors
 ///
 /// When it is longer, slower, or ends before its end.
-pub(super) async fn collect(
-    mut body: Body,
+pub(super) async fn collect<B: Readable>(
+    mut body: B,
     limit: usize,
     patience: Duration,
 ) -> Result<Bytes, Problem> {

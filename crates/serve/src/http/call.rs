@@ -2,11 +2,17 @@
 
 use axum::http::Method;
 
+use crate::metrics::Labels;
+
 /// The labels `protocol` and `method` of a path, `method` in the words of
 /// Seldon's metrics where they have one.
-pub(super) fn labels(path: &str) -> (&'static str, &'static str) {
+pub(super) fn labels(path: &str) -> Labels {
+    // Nearly all requests have this path.
+    if path == "/api/v1.0/predictions" {
+        return ["seldon", "predict"];
+    }
     if path == "/" || path.starts_with("/page/") {
-        return ("none", "page");
+        return ["none", "page"];
     }
     let protocol = if is_oip(path) { "v2" } else { "seldon" };
     let last = path.trim_end_matches('/').rsplit('/').next();
@@ -22,11 +28,11 @@ pub(super) fn labels(path: &str) -> (&'static str, &'static str) {
         _ if path.starts_with("/api/v1.0/metadata/") => "metadata",
         "live" | "ready" | "ping" | "status" => "health",
         "metadata" => "metadata",
-        "metrics" | "prometheus" => return ("none", "metrics"),
+        "metrics" | "prometheus" => return ["none", "metrics"],
         _ if protocol == "v2" => "metadata",
         _ => "unknown",
     };
-    (protocol, method)
+    [protocol, method]
 }
 
 /// The label `service` of a path that a client asks directly, without Seldon's
@@ -69,22 +75,22 @@ mod tests {
     #[test]
     fn names() {
         for (path, expected) in [
-            ("/predict", ("seldon", "predict")),
-            ("/api/v1.0/predictions", ("seldon", "predict")),
-            ("/health/ping", ("seldon", "health")),
-            ("/api/v1.0/metadata", ("seldon", "metadata")),
-            ("/v2/models/iris/infer", ("v2", "predict")),
-            ("/v2/models/iris/versions/1/infer", ("v2", "predict")),
-            ("/v2/health/ready", ("v2", "health")),
-            ("/v2/models/iris", ("v2", "metadata")),
-            ("/v2", ("v2", "metadata")),
-            ("/transform-input", ("seldon", "inputtransform")),
-            ("/api/v1.0/feedback", ("seldon", "feedback")),
-            ("/api/v1.0/status/a", ("seldon", "health")),
-            ("/metrics", ("none", "metrics")),
-            ("/", ("none", "page")),
-            ("/page/card", ("none", "page")),
-            ("/../etc/passwd", ("seldon", "unknown")),
+            ("/predict", ["seldon", "predict"]),
+            ("/api/v1.0/predictions", ["seldon", "predict"]),
+            ("/health/ping", ["seldon", "health"]),
+            ("/api/v1.0/metadata", ["seldon", "metadata"]),
+            ("/v2/models/iris/infer", ["v2", "predict"]),
+            ("/v2/models/iris/versions/1/infer", ["v2", "predict"]),
+            ("/v2/health/ready", ["v2", "health"]),
+            ("/v2/models/iris", ["v2", "metadata"]),
+            ("/v2", ["v2", "metadata"]),
+            ("/transform-input", ["seldon", "inputtransform"]),
+            ("/api/v1.0/feedback", ["seldon", "feedback"]),
+            ("/api/v1.0/status/a", ["seldon", "health"]),
+            ("/metrics", ["none", "metrics"]),
+            ("/", ["none", "page"]),
+            ("/page/card", ["none", "page"]),
+            ("/../etc/passwd", ["seldon", "unknown"]),
         ] {
             assert_eq!(labels(path), expected, "{path}");
         }

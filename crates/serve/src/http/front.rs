@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Request;
-use axum::http;
+use axum::http::Request;
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -52,15 +51,14 @@ impl Front {
     }
 }
 
-impl Service<http::Request<Incoming>> for Front {
+impl Service<Request<Incoming>> for Front {
     type Response = Response;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
-    fn call(&self, request: http::Request<Incoming>) -> Self::Future {
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
         let inside = Arc::clone(&self.0);
         Box::pin(async move {
-            let request = request.map(Body::new);
             let next = async |request| inside.around(request).await;
             Ok(traced(inside.app.tracing.as_ref(), request, next).await)
         })
@@ -68,7 +66,7 @@ impl Service<http::Request<Incoming>> for Front {
 }
 
 impl Inside {
-    async fn around(&self, mut request: Request) -> Response {
+    async fn around(&self, mut request: Request<Incoming>) -> Response {
         let around = Around::begin(&self.app, &mut request);
         let response = match self.longest {
             None => self.answer(request).await,
@@ -79,13 +77,13 @@ impl Inside {
 
     /// Ends a request that takes longer than the deployment allows: what is dropped
     /// before its turn comes is not computed.
-    async fn answer_within(&self, longest: Duration, request: Request) -> Response {
+    async fn answer_within(&self, longest: Duration, request: Request<Incoming>) -> Response {
         let uri = request.uri().clone();
         let answer = timeout(longest, self.answer(request)).await;
         answer.unwrap_or_else(|_| in_shape_of(uri.path(), &Problem::Deadline))
     }
 
-    async fn answer(&self, request: Request) -> Response {
+    async fn answer(&self, request: Request<Incoming>) -> Response {
         let (method, path) = (request.method(), request.uri().path());
         if let Some(method) = seldon::called(method, path) {
             return seldon::message(&self.app, request, method).await;
@@ -100,7 +98,7 @@ impl Inside {
             let text = format!("the path {:?} is not UTF-8, write it in UTF-8", uri.path());
             return in_shape_of(uri.path(), &Problem::BadData(text));
         }
-        match self.router.call(request).await {
+        match self.router.call(request.map(Body::new)).await {
             Ok(response) => response,
             Err(never) => match never {},
         }

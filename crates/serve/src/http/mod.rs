@@ -8,14 +8,14 @@ mod front;
 mod router;
 mod tell;
 
+pub(crate) use body::Readable;
 pub(crate) use front::Front;
 pub(crate) use router::metrics_router;
 
 use axum::body::{Bytes, to_bytes};
-use axum::extract::Request;
 use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, response};
+use axum::http::{HeaderValue, Request, StatusCode, response};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -34,7 +34,10 @@ const RETRY_SECONDS: &str = "1";
 /// When it is longer than the server allows, by its announced length before
 /// anything is read; when it comes too slowly; when it is compressed in a way
 /// that is not known; or when the connection breaks.
-pub(crate) async fn read(app: &App, request: Request) -> Result<(Parts, Bytes), Problem> {
+pub(crate) async fn read(
+    app: &App,
+    request: Request<impl Readable>,
+) -> Result<(Parts, Bytes), Problem> {
     let limit = app.bounds.body;
     let (parts, body) = request.into_parts();
     let announced = parts.headers.get(CONTENT_LENGTH);
@@ -69,8 +72,10 @@ async fn take_apart(response: Response) -> Result<(response::Parts, Bytes), Stat
 
 /// A reply of JSON text.
 pub(crate) fn json_bytes(body: Vec<u8>) -> Response {
+    let mut response = Response::new(body.into());
     let json = HeaderValue::from_static("application/json");
-    ([(CONTENT_TYPE, json)], body).into_response()
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
 }
 
 /// A reply of JSON.

@@ -3,13 +3,13 @@
 use std::sync::{Arc, OnceLock};
 
 use axum::body::Bytes;
-use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, Request};
 use axum::response::{IntoResponse, Response};
 
 use super::take_apart;
 use crate::events::{Events, Exchange, Payload, is_skipped};
+use crate::metrics::Labels;
 use crate::seldon::{PUID, new_puid};
 
 /// A copy of the body that a handler has read.
@@ -35,15 +35,16 @@ impl Told {
     /// Has a copy kept of the body of a client's request to a model, which has these
     /// labels in the metrics and is for the `orchestrator` or not. What comes from
     /// Seldon's own is told by it.
-    pub(super) fn begin(
-        request: &mut Request,
-        (protocol, method): (&'static str, &'static str),
+    pub(super) fn begin<B>(
+        request: &mut Request<B>,
+        labels: Labels,
         orchestrator: bool,
     ) -> Option<Self> {
-        let from_client = orchestrator || (protocol, method) == ("v2", "predict");
+        let from_client = orchestrator || labels == ["v2", "predict"];
         if !from_client || is_skipped(request.headers()) {
             return None;
         }
+        let [protocol, method] = labels;
         let copy = Copy::default();
         request.extensions_mut().insert(copy.clone());
         Some(Self {

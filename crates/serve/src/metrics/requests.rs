@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use prometheus::local::{LocalHistogramVec, LocalIntCounter, LocalIntCounterVec};
+use prometheus::local::{LocalHistogram, LocalIntCounter};
 use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
 
 /// From the time of a tiny model to the limit of a patient client, in seconds.
@@ -33,6 +33,9 @@ thread_local! {
 /// The requests of all threads.
 #[derive(Debug)]
 pub(super) struct Requests {
+    requests: IntCounterVec,
+    seconds: HistogramVec,
+    orchestrator: HistogramVec,
     places: Vec<Place>,
 }
 
@@ -43,10 +46,42 @@ struct Place(Mutex<Counted>);
 
 #[derive(Debug)]
 struct Counted {
-    requests: LocalIntCounterVec,
-    seconds: LocalHistogramVec,
-    orchestrator: LocalHistogramVec,
+    answered: Known<(LocalIntCounter, LocalHistogram)>,
+    served: Known<LocalHistogram>,
     predictions: LocalIntCounter,
+}
+
+/// The series with values so far, by their labels. To find one of the few in their order
+/// takes less than to hash its labels.
+#[derive(Debug)]
+struct Known<T>(Vec<(Labels, String, T)>);
+
+/// Two labels of a request; the third is the code of its answer.
+pub(crate) type Labels = [&'static str; 2];
+
+impl<T> Known<T> {
+    const NONE: Self = Self(Vec::new());
+
+    /// Counts with the series of these labels, which `make` gives when they come for the
+    /// first time.
+    fn count(
+        &mut self,
+        (labels, code): (Labels, &str),
+        make: impl FnOnce() -> T,
+        count: impl FnOnce(&T),
+    ) {
+        let is_it = |known: &&(Labels, String, T)| known.0 == labels && known.1 == code;
+        if let Some((.., series)) = self.0.iter().find(is_it) {
+            return count(series);
+        }
+        let series = make();
+        count(&series);
+        self.0.push((labels, code.to_owned(), series));
+    }
+
+    fn all(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().map(|(.., series)| series)
+    }
 }
 
 impl Requests {
@@ -79,34 +114,51 @@ impl Requests {
         registry.register(Box::new(seconds.clone()))?;
         let place = || {
             Place(Mutex::new(Counted {
-                requests: requests.local(),
-                seconds: seconds.local(),
-                orchestrator: orchestrator.local(),
+                answered: Known::NONE,
+                served: Known::NONE,
                 predictions: predictions.local(),
             }))
         };
         Ok(Self {
             places: std::iter::repeat_with(place).take(PLACES).collect(),
+            requests,
+            seconds,
+            orchestrator,
         })
     }
 
-    /// Counts one answered request.
-    pub(super) fn answered(&self, protocol: &str, method: &str, code: &str, time: Duration) {
-        if let Some(mut own) = self.own() {
-            let labels = [protocol, method, code];
-            own.requests.with_label_values(&labels).inc();
-            let seconds = own.seconds.with_label_values(&[protocol, method]);
-            seconds.observe(time.as_secs_f64());
-        }
+    /// Counts one answered request with its labels `protocol` and `method`.
+    pub(super) fn answered(&self, labels: Labels, code: &str, time: Duration) {
+        let Some(mut own) = self.own() else {
+            return;
+        };
+        let [protocol, method] = labels;
+        let make = || {
+            let requests = self.requests.with_label_values(&[protocol, method, code]);
+            let seconds = self.seconds.with_label_values(&labels);
+            (requests.local(), seconds.local())
+        };
+        own.answered
+            .count((labels, code), make, |(requests, seconds)| {
+                requests.inc();
+                seconds.observe(time.as_secs_f64());
+            });
     }
 
-    /// Counts one request as Seldon's orchestrator would.
-    pub(super) fn served(&self, service: &str, method: &str, code: &str, time: Duration) {
-        if let Some(mut own) = self.own() {
-            let labels = [service, method, code];
-            let seconds = own.orchestrator.with_label_values(&labels);
+    /// Counts one request as Seldon's orchestrator would, with its labels `service` and
+    /// `method`.
+    pub(super) fn served(&self, labels: Labels, code: &str, time: Duration) {
+        let Some(mut own) = self.own() else {
+            return;
+        };
+        let [service, method] = labels;
+        let make = || {
+            let seconds = &self.orchestrator;
+            seconds.with_label_values(&[service, method, code]).local()
+        };
+        own.served.count((labels, code), make, |seconds| {
             seconds.observe(time.as_secs_f64());
-        }
+        });
     }
 
     /// Counts predicted rows.
@@ -120,9 +172,11 @@ impl Requests {
     pub(super) fn settle(&self) {
         for place in &self.places {
             let counted = place.counted();
-            counted.requests.flush();
-            counted.seconds.flush();
-            counted.orchestrator.flush();
+            for (requests, seconds) in counted.answered.all() {
+                requests.flush();
+                seconds.flush();
+            }
+            counted.served.all().for_each(LocalHistogram::flush);
             counted.predictions.flush();
         }
     }

@@ -145,7 +145,7 @@ fn described(
     let shape: Result<_, _> = sizes.collect();
     Ok(InferOutputTensor {
         name: tensor.name.to_owned(),
-        datatype: tensor.datatype.name(),
+        datatype: tensor.datatype.name().to_owned(),
         shape: shape.map_err(|_| Problem::Internal("a shape is too large".to_owned()))?,
         contents,
         ..Default::default()

@@ -20,31 +20,36 @@ pub(super) enum Datatype {
     Bytes,
 }
 
+/// The protocol's words.
+const NAMES: [(&str, Datatype); 14] = [
+    ("BOOL", Datatype::Bool),
+    ("INT8", Datatype::Int(8)),
+    ("INT16", Datatype::Int(16)),
+    ("INT32", Datatype::Int(32)),
+    ("INT64", Datatype::Int(64)),
+    ("UINT8", Datatype::Uint(8)),
+    ("UINT16", Datatype::Uint(16)),
+    ("UINT32", Datatype::Uint(32)),
+    ("UINT64", Datatype::Uint(64)),
+    ("FP16", Datatype::Float(16)),
+    ("FP32", Datatype::Float(32)),
+    ("FP64", Datatype::Float(64)),
+    ("BF16", Datatype::Brain),
+    (BYTES, Datatype::Bytes),
+];
+
+const BYTES: &str = "BYTES";
+
 impl FromStr for Datatype {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        Ok(match name {
-            "BOOL" => Self::Bool,
-            "INT8" => Self::Int(8),
-            "INT16" => Self::Int(16),
-            "INT32" => Self::Int(32),
-            "INT64" => Self::Int(64),
-            "UINT8" => Self::Uint(8),
-            "UINT16" => Self::Uint(16),
-            "UINT32" => Self::Uint(32),
-            "UINT64" => Self::Uint(64),
-            "FP16" => Self::Float(16),
-            "FP32" => Self::Float(32),
-            "FP64" => Self::Float(64),
-            "BYTES" => Self::Bytes,
-            "BF16" => Self::Brain,
-            _ => {
-                return Err(format!(
-                    "unknown datatype {name:?}, expected BOOL, INT8 to INT64, UINT8 to UINT64, \
-                     FP16, FP32, FP64, BF16 or BYTES"
-                ));
-            }
+        let named = NAMES.into_iter().find(|(known, _)| *known == name);
+        named.map(|(_, datatype)| datatype).ok_or_else(|| {
+            format!(
+                "unknown datatype {name:?}, expected BOOL, INT8 to INT64, UINT8 to UINT64, \
+                 FP16, FP32, FP64, BF16 or BYTES"
+            )
         })
     }
 }
@@ -116,15 +121,9 @@ impl Datatype {
     }
 
     /// The protocol's word.
-    pub(super) fn name(self) -> String {
-        match self {
-            Self::Bool => "BOOL".to_owned(),
-            Self::Int(bits) => format!("INT{bits}"),
-            Self::Uint(bits) => format!("UINT{bits}"),
-            Self::Float(bits) => format!("FP{bits}"),
-            Self::Brain => "BF16".to_owned(),
-            Self::Bytes => "BYTES".to_owned(),
-        }
+    pub(super) fn name(self) -> &'static str {
+        let named = NAMES.into_iter().find(|(_, datatype)| *datatype == self);
+        named.map_or(BYTES, |(name, _)| name)
     }
 }
 

@@ -122,7 +122,7 @@ struct InferReply<'a> {
 pub(super) struct TensorReply<'a> {
     pub(super) name: &'a str,
     pub(super) shape: &'a [usize],
-    pub(super) datatype: String,
+    pub(super) datatype: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) parameters: Option<Size>,
     #[serde(skip_serializing_if = "Option::is_none")]

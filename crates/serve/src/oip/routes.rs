@@ -14,6 +14,7 @@ use serde_json::json;
 use super::answer;
 use super::extension::Body;
 use crate::app::App;
+use crate::http::Readable;
 use crate::models::{Entry, State, Unit};
 use crate::monitor::Monitor;
 use crate::problem::Problem;
@@ -124,7 +125,11 @@ pub(crate) fn called<'p>(verb: &Verb, path: &'p str) -> Option<Named<'p>> {
 }
 
 /// Answers a call to the model that its path names.
-pub(crate) async fn infer(app: &Arc<App>, named: Named<'_>, request: Request) -> Response {
+pub(crate) async fn infer(
+    app: &Arc<App>,
+    named: Named<'_>,
+    request: Request<impl Readable>,
+) -> Response {
     match inference(app, named, request).await {
         Ok(body) => respond(body),
         Err(error) => problem(&error),
@@ -139,7 +144,11 @@ async fn infer_decoded(
     infer(&app, named(&path), request).await
 }
 
-async fn inference(app: &Arc<App>, named: Named<'_>, request: Request) -> Result<Body, Problem> {
+async fn inference(
+    app: &Arc<App>,
+    named: Named<'_>,
+    request: Request<impl Readable>,
+) -> Result<Body, Problem> {
     // The body comes first, so that a client whose model is not there can go on
     // using its connection.
     let (parts, body) = http::read(app, request).await?;

@@ -212,7 +212,7 @@ async fn prepare(
     // Who looks at the metrics is let in when clients have taken all other seats.
     let few = Manners::new(METRICS_CLIENTS, settings.silence);
     let (metrics, door) = Door::open(settings.metrics, &few, stopped).await?;
-    let _metrics = door::listen(door, TowerToHyperService::new(endpoint), None);
+    let _metrics = door::listen_to_http(door, TowerToHyperService::new(endpoint), None);
     let doors = Doors {
         http: settings.http,
         grpc: settings.grpc,
@@ -247,7 +247,7 @@ impl Doors {
     async fn open(&self, app: &Arc<App>, stopped: &watch::Receiver<bool>) -> Result<Open> {
         let front = http::Front::new(app, self.rest_timeout, self.page);
         let (http, door) = Door::open(self.http, &self.manners, stopped).await?;
-        let mut tasks = vec![door::listen(door, front, Some(&self.lanes))];
+        let mut tasks = vec![door::listen_to_http(door, front, Some(&self.lanes))];
         let mut grpc = None;
         if let Some(address) = self.grpc {
             let (address, door) = Door::open(address, &self.manners, stopped).await?;

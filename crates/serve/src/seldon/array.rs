@@ -136,6 +136,23 @@ impl<'a> Array<'a> {
         cell.unwrap_or(Cell::Missing)
     }
 
+    /// So many values from `start` on, which are one list.
+    fn serialize_row<S: Serializer>(
+        &self,
+        start: usize,
+        count: usize,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        let row = start..start + count;
+        match &self.cells {
+            Cells::Single(values) => values.get(row).serialize(to),
+            Cells::Ints(values) => values.get(row).serialize(to),
+            Cells::Wide(values) => values.get(row).serialize(to),
+            Cells::Floats(values) => values.get(row).serialize(to),
+            Cells::Mixed(values) => values.get(row).serialize(to),
+        }
+    }
+
     fn serialize_value<S: Serializer>(&self, index: usize, to: S) -> Result<S::Ok, S::Error> {
         match &self.cells {
             Cells::Single(values) => values.get(index).serialize(to),
@@ -181,8 +198,10 @@ struct Level<'a> {
 
 impl Serialize for Level<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Some((&count, sizes)) = self.sizes.split_first() else {
-            return self.array.serialize_value(self.start, serializer);
+        let (count, sizes) = match self.sizes {
+            [] => return self.array.serialize_value(self.start, serializer),
+            &[count] => return self.array.serialize_row(self.start, count, serializer),
+            &[count, ref sizes @ ..] => (count, sizes),
         };
         let step = sizes.iter().product::<usize>();
         let mut list = serializer.serialize_seq(Some(count))?;
@@ -217,13 +236,6 @@ pub(super) fn check_empty(shape: &[usize]) -> Result<(), String> {
             "the shape {shape:?} holds no values and is too large for that"
         )),
     }
-}
-
-/// The names of an array's columns where nothing names them: as many as its
-/// second dimension has.
-pub(super) fn counted(shape: &[usize]) -> Vec<String> {
-    let width = shape.get(1).copied().unwrap_or(0);
-    (0..width).map(|index| format!("t:{index}")).collect()
 }
 
 /// A list of `jsonData`: an array where it is one, else what it is, with the

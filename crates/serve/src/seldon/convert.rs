@@ -9,6 +9,7 @@ use serde_json::{Map, Number, Value};
 
 use super::array::Array;
 use super::message::{Binary, Data, Message, Meta, Tensor};
+use super::names::Names;
 use super::reply::{Body, MetaReply, Reply, Tags};
 use crate::json::{self, Nested, Object, Values};
 use crate::problem::Problem;
@@ -141,9 +142,9 @@ fn number(key: &str, value: f64) -> Result<Value, Problem> {
 ///
 /// When it cannot be written, which is a defect of this program.
 pub(super) fn reply(reply: Reply<'_>) -> Result<proto::SeldonMessage, Problem> {
-    let data = |names, array| {
+    let data = |names: Names<'_>, array| {
         DataOneof::Data(proto::DefaultData {
-            names,
+            names: names.to_vec(),
             data_oneof: Some(array),
         })
     };

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::array::{Array, Cells, counted};
+use super::array::{Array, Cells};
 use super::message::{Meta, Payload};
+use super::names::Names;
 use super::pass;
 use super::reply::{Body, Form, Outcome, Tags};
 use crate::metrics::{MetricKind, ModelMetric};
@@ -32,7 +33,7 @@ pub(super) fn echo<'a>(payload: Payload<'a>, meta: &Meta) -> Result<Outcome<'a>,
 pub(super) fn route(payload: Payload<'_>, meta: &Meta) -> Result<Outcome<'static>, Problem> {
     fail_if_asked(pass::body(payload)?)?;
     let shape = vec![1, 1];
-    let names = counted(&shape);
+    let names = Names::counted(&shape);
     let cells = Cells::Ints(vec![BRANCH]);
     let body = Body::Ndarray(names, Array { shape, cells });
     Ok(outcome(body, meta))
@@ -73,7 +74,7 @@ pub(super) fn aggregate(
     #[expect(clippy::cast_precision_loss, reason = "not as many messages")]
     let count = count as f64;
     sums.iter_mut().for_each(|sum| *sum /= count);
-    let names = counted(&shape);
+    let names = Names::counted(&shape);
     let cells = Cells::Floats(sums);
     let form = form.unwrap_or(Form::Ndarray);
     let body = Body::of_array(form, names, Array { shape, cells });

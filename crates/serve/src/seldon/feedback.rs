@@ -2,6 +2,7 @@
 
 use super::array::{Array, Cells};
 use super::message::{Data, Message, Payload};
+use super::names::Names;
 use super::reply::{Body, Node};
 use super::source::Source;
 use super::{convert, protojson};
@@ -62,8 +63,8 @@ pub(super) fn reply(node: &Node, feedback: Feedback) -> Result<SeldonMessage, Pr
         cells: Cells::Ints(Vec::new()),
     };
     let body = match payload {
-        Some(Payload::Data(Data { tensor: None, .. })) => Body::Ndarray(Vec::new(), array),
-        _ => Body::Tensor(Vec::new(), array),
+        Some(Payload::Data(Data { tensor: None, .. })) => Body::Ndarray(Names::NONE, array),
+        _ => Body::Tensor(Names::NONE, array),
     };
     convert::reply(node.reply(meta, "feedback", body.into()))
 }

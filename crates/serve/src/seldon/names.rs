@@ -1,8 +1,62 @@
 //! `data.names`: which value of a row belongs to which column.
 
 use model::Table;
+use serde::ser::SerializeSeq;
+use serde::{Serialize, Serializer};
 
 use crate::problem::Problem;
+
+/// The names of a reply's columns.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Names<'a> {
+    /// Those that the model has.
+    Known(&'a [String]),
+    /// `t:0`, `t:1`, …, so many: those of an array that has none.
+    Counted(usize),
+}
+
+impl<'a> Names<'a> {
+    /// None.
+    pub(super) const NONE: Names<'static> = Names::Counted(0);
+
+    /// The names that the Python wrapper gives an array of this `shape` without names:
+    /// as many as its second dimension has.
+    pub(super) fn counted(shape: &[usize]) -> Self {
+        Self::Counted(shape.get(1).copied().unwrap_or(0))
+    }
+
+    /// Each name.
+    pub(super) fn to_vec(self) -> Vec<String> {
+        match self {
+            Self::Known(names) => names.to_vec(),
+            Self::Counted(count) => {
+                let mut digits = itoa::Buffer::new();
+                let name = |index| [PREFIX, digits.format(index)].concat();
+                (0..count).map(name).collect()
+            }
+        }
+    }
+}
+
+/// What stands before the number of a column without a name.
+const PREFIX: &str = "t:";
+
+impl Serialize for Names<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let count = match self {
+            Self::Known(names) => return names.serialize(serializer),
+            Self::Counted(count) => *count,
+        };
+        let mut list = serializer.serialize_seq(Some(count))?;
+        let (mut name, mut digits) = (String::from(PREFIX), itoa::Buffer::new());
+        for index in 0..count {
+            name.truncate(PREFIX.len());
+            name.push_str(digits.format(index));
+            list.serialize_element(&name)?;
+        }
+        list.end()
+    }
+}
 
 /// For each column of the model, the place of its value in a row of `width`
 /// values: by name where names are given, else by position.
@@ -15,7 +69,9 @@ pub(super) fn order(
     width: usize,
 ) -> Result<Vec<usize>, Problem> {
     let names = names.as_deref().unwrap_or_default();
-    let meaningless = |(index, name): (usize, &String)| *name == format!("t:{index}");
+    let mut digits = itoa::Buffer::new();
+    let meaningless =
+        |(index, name): (usize, &String)| name.strip_prefix(PREFIX) == Some(digits.format(index));
     if names.iter().enumerate().all(meaningless) {
         return by_position(table, width);
     }

@@ -4,8 +4,9 @@ use model::Table;
 
 use super::array::Array;
 use super::message::{Data, Payload};
+use super::names::{self, Names};
 use super::reply::{Body, Form, Outcome, Tags};
-use super::{media, names, pass, records};
+use super::{media, pass, records};
 use crate::json::Nested;
 use crate::predict::{Features, Prediction, Predictor, Takes, encode};
 use crate::problem::Problem;
@@ -30,11 +31,7 @@ pub(super) fn features(
 }
 
 /// What the model says, as a message of this `form` says it.
-pub(super) fn outcome(
-    predictor: &Predictor,
-    form: Form,
-    prediction: Prediction,
-) -> Outcome<'static> {
+pub(super) fn outcome(predictor: &Predictor, form: Form, prediction: Prediction) -> Outcome<'_> {
     let names = match predictor.labels.as_slice() {
         [] => std::slice::from_ref(&predictor.target),
         labels => labels,
@@ -43,7 +40,7 @@ pub(super) fn outcome(
         shape: vec![prediction.rows, prediction.width],
         cells: super::array::Cells::Single(prediction.values),
     };
-    let mut outcome = Outcome::from(Body::of_array(form, names.to_vec(), array));
+    let mut outcome = Outcome::from(Body::of_array(form, Names::Known(names), array));
     outcome.tags = prediction.outlier.map(Tags::Outlier);
     outcome
 }
@@ -59,8 +56,8 @@ fn rows(table: &Table, payload: Option<Payload<'_>>) -> Result<(Form, Vec<f32>),
     }
 }
 
-fn of_data(table: &Table, data: Data<'_>) -> Result<(Form, Vec<f32>), Problem> {
-    let names = data.names.clone();
+fn of_data(table: &Table, mut data: Data<'_>) -> Result<(Form, Vec<f32>), Problem> {
+    let names = data.names.take();
     let order = |width| names::order(table, &names, width);
     match data {
         Data {

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::array::{Array, List, counted};
+use super::array::{Array, List};
 use super::message::{Data, Payload};
+use super::names::Names;
 use super::reply::{Body, Form};
 use super::tftensor;
 use crate::json::{Nested, Values};
@@ -23,7 +24,7 @@ pub(super) fn body(payload: Payload<'_>) -> Result<Body<'_>, Problem> {
         Payload::Data(data) => match data.tftensor {
             Some(tensor) if data.tensor.is_none() && data.ndarray.is_none() => {
                 let array = tftensor::decode(&tensor)?;
-                let names = counted(&array.shape);
+                let names = Names::counted(&array.shape);
                 Ok(match array.is_numeric() {
                     true => Body::Tftensor(names, tensor),
                     false => Body::Ndarray(names, array),
@@ -31,7 +32,7 @@ pub(super) fn body(payload: Payload<'_>) -> Result<Body<'_>, Problem> {
             }
             _ => {
                 let (form, array) = array(data)?;
-                Ok(Body::of_array(form, counted(&array.shape), array))
+                Ok(Body::of_array(form, Names::counted(&array.shape), array))
             }
         },
     }
@@ -71,7 +72,8 @@ fn json(value: Value) -> Result<Body<'static>, Problem> {
 fn list(value: Value) -> Result<Body<'static>, Problem> {
     let array = match List::of(&value)? {
         List::Array(array) => array.owned(),
-        List::Other(shape) => return Ok(Body::List(counted(&shape), value)),
+        List::Other(shape) => return Ok(Body::List(Names::counted(&shape), value)),
     };
-    Ok(Body::of_array(Form::Tensor, counted(&array.shape), array))
+    let names = Names::counted(&array.shape);
+    Ok(Body::of_array(Form::Tensor, names, array))
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::array::{Array, Cells, Lists};
 use super::message::Meta;
+use super::names::Names;
 use super::tftensor;
 use crate::metrics::ModelMetric;
 use crate::monitor::Outlier;
@@ -51,11 +52,11 @@ pub(super) struct Outcome<'a> {
 /// The payload of a reply.
 #[derive(Debug)]
 pub(super) enum Body<'a> {
-    Tensor(Vec<String>, Array<'a>),
-    Ndarray(Vec<String>, Array<'a>),
-    Tftensor(Vec<String>, Box<TensorProto>),
+    Tensor(Names<'a>, Array<'a>),
+    Ndarray(Names<'a>, Array<'a>),
+    Tftensor(Names<'a>, Box<TensorProto>),
     /// A list that is no array, because it has objects.
-    List(Vec<String>, Value),
+    List(Names<'a>, Value),
     Json(Value),
     Text(Cow<'a, str>),
     Bytes(Vec<u8>),
@@ -64,7 +65,7 @@ pub(super) enum Body<'a> {
 
 impl<'a> Body<'a> {
     /// `array` in the `form` of the request; what are not numbers as an ndarray.
-    pub(super) fn of_array(form: Form, names: Vec<String>, array: Array<'a>) -> Self {
+    pub(super) fn of_array(form: Form, names: Names<'a>, array: Array<'a>) -> Self {
         match form {
             _ if !array.is_numeric() => Self::Ndarray(names, array),
             Form::Ndarray => Self::Ndarray(names, array),
@@ -136,7 +137,7 @@ enum Payload<'a> {
 
 #[derive(Serialize)]
 struct Data<'a> {
-    names: &'a [String],
+    names: Names<'a>,
     #[serde(flatten)]
     array: Kind<'a>,
 }
@@ -159,7 +160,12 @@ enum Kind<'a> {
 }
 
 fn body<S: Serializer>(body: &Body<'_>, serializer: S) -> Result<S::Ok, S::Error> {
-    let data = |names, array| Payload::Data(Data { names, array });
+    let data = |names: &_, array| {
+        Payload::Data(Data {
+            names: *names,
+            array,
+        })
+    };
     let payload = match body {
         Body::Tensor(names, Array { shape, cells }) => data(
             names,

@@ -15,7 +15,7 @@ use super::reply::Node;
 use super::source::Source;
 use super::{feedback, reply, source};
 use crate::app::App;
-use crate::http;
+use crate::http::{self, Readable};
 use crate::models::Unit;
 use crate::problem::Problem;
 
@@ -75,12 +75,20 @@ pub(crate) fn called(verb: &Verb, path: &str) -> Option<Method> {
 }
 
 /// Answers a request with a message.
-pub(crate) async fn message(app: &Arc<App>, request: Request, method: Method) -> Response {
+pub(crate) async fn message(
+    app: &Arc<App>,
+    request: Request<impl Readable>,
+    method: Method,
+) -> Response {
     let puid = puid(request.headers());
     finish(puid, answer(app, request, method).await)
 }
 
-async fn answer(app: &Arc<App>, request: Request, method: Method) -> Result<Vec<u8>, Problem> {
+async fn answer(
+    app: &Arc<App>,
+    request: Request<impl Readable>,
+    method: Method,
+) -> Result<Vec<u8>, Problem> {
     let (parts, body) = http::read(app, request).await?;
     let source = source::find(&parts, body).await?;
     let node = Arc::clone(&app.node);
@@ -135,7 +143,8 @@ fn puid(headers: &HeaderMap) -> HeaderValue {
 
 /// An ID for a request that came without one.
 pub(crate) fn new_puid() -> HeaderValue {
-    let id = HeaderValue::from_str(&Uuid::new_v4().simple().to_string());
+    let (id, mut text) = (Uuid::new_v4().simple(), Uuid::encode_buffer());
+    let id = HeaderValue::from_str(id.encode_lower(&mut text));
     id.unwrap_or(HeaderValue::from_static(""))
 }
 

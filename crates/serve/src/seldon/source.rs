@@ -46,6 +46,10 @@ pub(super) struct Field {
 pub(super) async fn find(parts: &Parts, body: Bytes) -> Result<Source, Problem> {
     let content_type = parts.headers.get(CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok());
+    // Nearly all messages come so.
+    if content_type == Some("application/json") && parts.uri.query().is_none() {
+        return Ok(Source::Json(body));
+    }
     let essence = content_type.and_then(|value| value.split(';').next());
     let essence = essence.unwrap_or_default().trim().to_ascii_lowercase();
     if essence == "multipart/form-data" {

@@ -42,16 +42,23 @@ pub(crate) fn header(name: &str, value: &str) -> Vec<u8> {
     bytes
 }
 
-/// The head of a call of `path`.
-pub(crate) fn head(path: &str) -> Vec<u8> {
-    // POST and http by their numbers in HPACK's table.
-    let mut head = vec![0x83, 0x86];
-    for (name, value) in [
+/// POST and http by their numbers in HPACK's table.
+pub(crate) const POST_BY_HTTP: [u8; 2] = [0x83, 0x86];
+
+/// The other headers of a call of `path`.
+pub(crate) fn headers(path: &str) -> [(&str, &str); 4] {
+    [
         (":path", path),
         (":authority", "a"),
         ("content-type", "application/grpc"),
         ("te", "trailers"),
-    ] {
+    ]
+}
+
+/// The head of a call of `path`.
+pub(crate) fn head(path: &str) -> Vec<u8> {
+    let mut head = POST_BY_HTTP.to_vec();
+    for (name, value) in headers(path) {
         head.extend(header(name, value));
     }
     head

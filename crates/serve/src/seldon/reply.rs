@@ -36,6 +36,9 @@ pub(super) enum Form {
     Tftensor,
 }
 
+/// As many bytes have nearly all replies about one row.
+const SHORT: usize = 256;
+
 /// What stands where an image is not known, in the words of the Python wrapper.
 const UNKNOWN_IMAGE: &str = "NOT_IMPLEMENTED:NOT_IMPLEMENTED";
 
@@ -197,7 +200,10 @@ impl Reply<'_> {
     ///
     /// When it cannot be written, which is a defect of this program.
     pub(super) fn json(&self) -> Result<Vec<u8>, Problem> {
-        serde_json::to_vec(self).map_err(|e| Problem::Internal(e.to_string()))
+        let mut json = Vec::with_capacity(SHORT);
+        let written = serde_json::to_writer(&mut json, self);
+        written.map_err(|e| Problem::Internal(e.to_string()))?;
+        Ok(json)
     }
 }
 

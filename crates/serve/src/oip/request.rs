@@ -1,5 +1,7 @@
 //! An inference request.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -27,9 +29,11 @@ pub(super) struct InferRequest<'a> {
 /// One input tensor, as sent.
 #[derive(Debug, Deserialize)]
 pub(super) struct Input<'a> {
-    pub(super) name: String,
+    #[serde(borrow)]
+    pub(super) name: Cow<'a, str>,
     pub(super) shape: Vec<usize>,
-    pub(super) datatype: String,
+    #[serde(borrow)]
+    pub(super) datatype: Cow<'a, str>,
     #[serde(default)]
     pub(super) parameters: Option<Map<String, Value>>,
     #[serde(borrow, default)]
@@ -96,9 +100,9 @@ impl<'a> Input<'a> {
     /// An input whose data are still to come.
     pub(super) fn new(name: String, datatype: String, shape: Vec<usize>) -> Self {
         Self {
-            name,
+            name: name.into(),
             shape,
-            datatype,
+            datatype: datatype.into(),
             parameters: None,
             data: None,
             is_raw: false,

@@ -11,7 +11,7 @@ use super::array::Array;
 use super::message::{Binary, Data, Message, Meta, Tensor};
 use super::names::Names;
 use super::reply::{Body, MetaReply, Reply, Tags};
-use crate::json::{self, Nested, Object, Values};
+use crate::json::{self, Nested, Object, Text, Values};
 use crate::problem::Problem;
 use crate::proto::seldon::protos as proto;
 use crate::proto::seldon::protos::default_data::DataOneof as ArrayOneof;
@@ -42,7 +42,7 @@ pub(super) fn message(message: proto::SeldonMessage) -> Result<Message<'static>,
 
 fn of_data(data: proto::DefaultData) -> Result<Data<'static>, Problem> {
     let mut found = Data {
-        names: Some(data.names),
+        names: Some(data.names.into_iter().map(Text::from).collect()),
         ..Data::default()
     };
     match data.data_oneof {
@@ -176,7 +176,7 @@ fn tensor(array: &Array<'_>) -> Result<proto::Tensor, Problem> {
 }
 
 fn lists(array: &Array<'_>) -> Result<ListValue, Problem> {
-    let value = serde_json::to_value(super::array::Lists(array));
+    let value = serde_json::to_value(super::lists::Lists(array));
     let value = value.map_err(|error| Problem::Internal(error.to_string()))?;
     Ok(list_value(value))
 }

@@ -10,7 +10,7 @@ use serde::de::{self, DeserializeSeed, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use crate::json::{Holds, Nested, Object, Values};
+use crate::json::{Holds, Nested, Object, Text, Values};
 use crate::proto::tensorflow::TensorProto;
 
 /// A request. Unknown keys are ignored, as the Python wrapper does.
@@ -106,8 +106,8 @@ impl Meta {
 /// tftensor counts.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Data<'a> {
-    #[serde(default)]
-    pub(super) names: Option<Vec<String>>,
+    #[serde(borrow, default)]
+    pub(super) names: Option<Vec<Text<'a>>>,
     #[serde(default)]
     pub(super) tensor: Option<Object<Tensor>>,
     #[serde(borrow, default)]

@@ -14,6 +14,7 @@ mod feedback;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod grpc;
+mod lists;
 mod media;
 mod message;
 mod metadata;

@@ -4,6 +4,7 @@ use model::Table;
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
+use crate::json::Text;
 use crate::problem::Problem;
 
 /// The names of a reply's columns.
@@ -65,13 +66,14 @@ impl Serialize for Names<'_> {
 /// message has none.
 pub(super) fn order(
     table: &Table,
-    names: &Option<Vec<String>>,
+    names: &Option<Vec<Text<'_>>>,
     width: usize,
 ) -> Result<Vec<usize>, Problem> {
     let names = names.as_deref().unwrap_or_default();
     let mut digits = itoa::Buffer::new();
-    let meaningless =
-        |(index, name): (usize, &String)| name.strip_prefix(PREFIX) == Some(digits.format(index));
+    let meaningless = |(index, name): (usize, &Text<'_>)| {
+        name.as_ref().strip_prefix(PREFIX) == Some(digits.format(index))
+    };
     if names.iter().enumerate().all(meaningless) {
         return by_position(table, width);
     }

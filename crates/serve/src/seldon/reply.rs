@@ -7,7 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::array::{Array, Cells, Lists};
+use super::array::{Array, Cells};
+use super::lists::Lists;
 use super::message::Meta;
 use super::names::Names;
 use super::tftensor;

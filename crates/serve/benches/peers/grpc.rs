@@ -5,6 +5,7 @@
 
 use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::thread;
 
 use prost::Message;
@@ -13,7 +14,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
 use super::frames::{self, DATA, END_HEADERS, END_STREAM, HEADERS, PING, SETTINGS, WINDOW_UPDATE};
-use super::load::{self, SPAN};
+use super::load::{self, Client as _};
 use super::proto::inference as oip;
 use super::proto::seldon::protos as seldon;
 use oip::grpc_inference_service_server::{GrpcInferenceService, GrpcInferenceServiceServer};
@@ -103,7 +104,7 @@ impl<'c> Asking<'c> {
         }
     }
 
-    fn send(&mut self, bytes: &[u8]) {
+    fn write(&mut self, bytes: &[u8]) {
         self.connection.get_mut().write_all(bytes).unwrap();
     }
 
@@ -111,9 +112,7 @@ impl<'c> Asking<'c> {
     fn read(&mut self) -> bool {
         let mut head = [0; 9];
         self.connection.read_exact(&mut head).unwrap();
-        let [_, high, middle, low, kind, flags, ..] = [&[0][..], &head].concat()[..] else {
-            panic!("{head:?}");
-        };
+        let [high, middle, low, kind, flags, ..] = head;
         let length = u32::from_be_bytes([0, high, middle, low]) as usize;
         let start = self.answer.len();
         self.answer.resize(start + length, 0);
@@ -128,8 +127,8 @@ impl<'c> Asking<'c> {
         match kind {
             HEADERS => return flags & END_STREAM != 0,
             // Else it is the server's word that it has read ours.
-            SETTINGS if flags == 0 => self.send(&frames::frame(SETTINGS, 1, 0, &[])),
-            PING if flags == 0 => self.send(&frames::frame(PING, 1, 0, &payload)),
+            SETTINGS if flags == 0 => self.write(&frames::frame(SETTINGS, 1, 0, &[])),
+            PING if flags == 0 => self.write(&frames::frame(PING, 1, 0, &payload)),
             SETTINGS | PING | WINDOW_UPDATE => {}
             other => panic!("a frame of the kind {other}: {payload:?}"),
         }
@@ -138,7 +137,11 @@ impl<'c> Asking<'c> {
 }
 
 impl load::Client for Asking<'_> {
-    fn ask(&mut self) {
+    fn socket(&self) -> BorrowedFd<'_> {
+        self.connection.get_ref().as_fd()
+    }
+
+    fn send(&mut self) {
         let head = match self.expected {
             None => known_head(self.call.path),
             Some(_) => same_head(),
@@ -155,14 +158,17 @@ impl load::Client for Asking<'_> {
             bytes.extend(frames::frame(WINDOW_UPDATE, 0, 0, &more));
             self.received = 0;
         }
-        self.send(&bytes);
+        self.write(&bytes);
+        self.stream += 2;
+    }
+
+    fn receive(&mut self) {
         self.answer.clear();
         while !self.read() {}
         // A call that fails has none.
         assert!(!self.answer.is_empty(), "{} failed", self.call.path);
         let expected = *self.expected.get_or_insert(self.answer.len());
         assert_eq!(self.answer.len(), expected);
-        self.stream += 2;
     }
 }
 
@@ -188,13 +194,14 @@ fn same_head() -> Vec<u8> {
 
 /// Answers a second to `clients` clients.
 pub(crate) fn measure(address: &str, call: &Call, clients: usize) -> f64 {
-    load::see(clients, SPAN, || Asking::open(address, call)).rate
+    load::rate(clients, || Asking::open(address, call))
 }
 
 /// The answer of `address` to a call of the Open Inference Protocol.
 pub(crate) fn ask(address: &str, call: &Call) -> oip::ModelInferResponse {
     let mut client = Asking::open(address, call);
-    load::Client::ask(&mut client);
+    client.send();
+    client.receive();
     let (_length, message) = client.answer.split_at(5);
     oip::ModelInferResponse::decode(message).unwrap()
 }

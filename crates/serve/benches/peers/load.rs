@@ -1,9 +1,12 @@
 //! Clients that ask one server as often as it answers.
 
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
 
 #[allow(dead_code)]
 #[path = "../../tests/it/support/wire.rs"]
@@ -50,8 +53,14 @@ pub(crate) struct Seen {
 
 /// Somebody who asks one thing again and again.
 pub(crate) trait Client {
-    /// Asks, and reads the answer.
-    fn ask(&mut self);
+    /// Where answers come.
+    fn socket(&self) -> BorrowedFd<'_>;
+
+    /// Asks.
+    fn send(&mut self);
+
+    /// Reads the answer.
+    fn receive(&mut self);
 }
 
 /// The client of a REST server.
@@ -61,57 +70,79 @@ struct Asking<'r> {
     connection: Connection,
 }
 
+impl<'r> Asking<'r> {
+    fn open(address: &'r str, request: &'r Request) -> Self {
+        Self {
+            address,
+            request,
+            connection: Connection::open(address).unwrap(),
+        }
+    }
+}
+
 impl Client for Asking<'_> {
-    fn ask(&mut self) {
+    fn socket(&self) -> BorrowedFd<'_> {
+        self.connection.stream.get_ref().as_fd()
+    }
+
+    fn send(&mut self) {
         if self.connection.closed {
             self.connection = Connection::open(self.address).unwrap();
         }
-        assert_eq!(self.connection.ask(self.request).unwrap(), 200);
+        self.connection.send(self.request).unwrap();
+    }
+
+    fn receive(&mut self) {
+        assert_eq!(self.connection.receive().unwrap(), 200);
     }
 }
 
 /// Answers a second to `clients` clients.
 pub(crate) fn measure(address: &str, request: &Request, clients: usize) -> f64 {
-    look(address, request, clients, SPAN).rate
+    rate(clients, || Asking::open(address, request))
 }
 
-/// As [`measure`] over `span`, and how long the answers take.
+/// Answers a second to `clients` clients, which `open` gives.
+///
+/// As many threads as there are processors look after them: a thread for each would
+/// take more time to wake than a request takes, on the processors of the servers.
+pub(crate) fn rate<C: Client>(clients: usize, open: impl Fn() -> C + Sync) -> f64 {
+    let processors = thread::available_parallelism().unwrap().get();
+    see(clients, clients.min(processors), SPAN, open).rate
+}
+
+/// What `clients` clients see over `span`, each on a thread of its own, as requests may
+/// be long.
 pub(crate) fn look(address: &str, request: &Request, clients: usize, span: Duration) -> Seen {
-    let open = || Asking {
-        address,
-        request,
-        connection: Connection::open(address).unwrap(),
-    };
-    see(clients, span, open)
+    see(clients, clients, span, || Asking::open(address, request))
 }
 
-/// What `clients` clients see, each a thread with what `open` gives.
-pub(crate) fn see<C: Client>(clients: usize, span: Duration, open: impl Fn() -> C + Sync) -> Seen {
-    let (counting, done) = (AtomicBool::new(false), AtomicBool::new(false));
+/// What `clients` clients on so many threads see.
+fn see<C: Client>(
+    clients: usize,
+    threads: usize,
+    span: Duration,
+    open: impl Fn() -> C + Sync,
+) -> Seen {
+    let state = State::default();
     let all = Mutex::new(Vec::new());
     let mut time = Duration::ZERO;
     thread::scope(|scope| {
-        for _ in 0..clients {
-            scope.spawn(|| {
-                let mut client = open();
-                let mut times = Vec::new();
-                while !done.load(Ordering::Relaxed) {
-                    let begin = Instant::now();
-                    client.ask();
-                    if counting.load(Ordering::Relaxed) {
-                        times.push(begin.elapsed());
-                    }
-                }
+        for thread in 0..threads {
+            let own = (thread..clients).step_by(threads).len();
+            let (state, all, open) = (&state, &all, &open);
+            scope.spawn(move || {
+                let times = look_after((0..own).map(|_| open()), state);
                 all.lock().unwrap().extend(times);
             });
         }
         thread::sleep(WARM);
-        counting.store(true, Ordering::Relaxed);
+        state.counting.store(true, Ordering::Relaxed);
         let start = Instant::now();
         thread::sleep(span);
-        counting.store(false, Ordering::Relaxed);
+        state.counting.store(false, Ordering::Relaxed);
         time = start.elapsed();
-        done.store(true, Ordering::Relaxed);
+        state.done.store(true, Ordering::Relaxed);
     });
     let mut all = all.into_inner().unwrap();
     all.sort_unstable();
@@ -119,4 +150,46 @@ pub(crate) fn see<C: Client>(clients: usize, span: Duration, open: impl Fn() -> 
         rate: all.len() as f64 / time.as_secs_f64(),
         p50: all[all.len() / 2],
     }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    counting: AtomicBool,
+    done: AtomicBool,
+}
+
+/// The times of the answers that count to `clients`, each of which asks again as soon as
+/// it is answered.
+fn look_after<C: Client>(clients: impl Iterator<Item = C>, state: &State) -> Vec<Duration> {
+    let asking = |mut client: C| {
+        client.send();
+        (client, Instant::now())
+    };
+    let mut clients: Vec<(C, Instant)> = clients.map(asking).collect();
+    let mut times = Vec::new();
+    while !state.done.load(Ordering::Relaxed) {
+        for place in answered(&clients) {
+            let (client, since) = &mut clients[place];
+            client.receive();
+            if state.counting.load(Ordering::Relaxed) {
+                times.push(since.elapsed());
+            }
+            *since = Instant::now();
+            client.send();
+        }
+    }
+    // Nothing is left to the server that its next clients would wait for.
+    clients.iter_mut().for_each(|(client, _)| client.receive());
+    times
+}
+
+/// The places of those for whom something has come.
+fn answered<C: Client>(clients: &[(C, Instant)]) -> Vec<usize> {
+    let watch = |socket| PollFd::from_borrowed_fd(socket, PollFlags::IN);
+    let sockets = clients.iter().map(|(client, _)| client.socket());
+    let mut watched: Vec<PollFd<'_>> = sockets.map(watch).collect();
+    poll(&mut watched, None).unwrap();
+    let places = watched.iter().enumerate();
+    let places = places.filter(|(_, watched)| !watched.revents().is_empty());
+    places.map(|(place, _)| place).collect()
 }

@@ -19,7 +19,7 @@ impl Request {
 
 /// A connection with its last answer.
 pub(crate) struct Connection {
-    stream: BufReader<TcpStream>,
+    pub(crate) stream: BufReader<TcpStream>,
     pub(crate) body: Vec<u8>,
     /// The server has said that it closes the connection.
     pub(crate) closed: bool,
@@ -43,7 +43,17 @@ impl Connection {
 
     /// Sends the request and reads the answer; gives its status.
     pub(crate) fn ask(&mut self, request: &Request) -> io::Result<u16> {
-        self.stream.get_mut().write_all(&request.0)?;
+        self.send(request)?;
+        self.receive()
+    }
+
+    /// Sends the request.
+    pub(crate) fn send(&mut self, request: &Request) -> io::Result<()> {
+        self.stream.get_mut().write_all(&request.0)
+    }
+
+    /// Reads an answer; gives its status.
+    pub(crate) fn receive(&mut self) -> io::Result<u16> {
         let wrong = |line: &str| io::Error::new(ErrorKind::InvalidData, line.to_owned());
         let (mut status, mut length) = (None, 0);
         self.retry_after = false;

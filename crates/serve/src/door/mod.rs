@@ -101,6 +101,11 @@ impl Door {
         Ok((address, door))
     }
 
+    /// Becomes true when the port is to be closed.
+    pub(crate) fn stopped(&self) -> watch::Receiver<bool> {
+        self.stopped.clone()
+    }
+
     /// The next client; `None` once the port is to be closed and all clients
     /// that came before are in.
     pub(crate) async fn next(&mut self) -> Option<Guest> {

@@ -100,7 +100,9 @@ impl Place {
 
 /// What an outlier detector would say of an answer, by what the answer says itself.
 fn outlier(answer: &Payload) -> Option<Payload> {
-    let answer: Value = serde_json::from_slice(&answer.bytes).ok()?;
+    // Raw tensors may follow the JSON.
+    let mut json = serde_json::Deserializer::from_slice(&answer.bytes).into_iter::<Value>();
+    let answer = json.next()?.ok()?;
     let tags = answer
         .pointer("/meta/tags")
         .or_else(|| answer.get("parameters"))?;
@@ -119,5 +121,22 @@ fn in_json(body: &Value) -> Payload {
     Payload {
         content_type: HeaderValue::from_static("application/json"),
         bytes: Bytes::from(body.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outliers_are_told_of_where_raw_tensors_follow() {
+        let json = r#"{"parameters": {"outlier_score": 2.5, "is_outlier": true}, "outputs": []}"#;
+        let answer = Payload {
+            content_type: HeaderValue::from_static("application/octet-stream"),
+            bytes: [json.as_bytes(), &[0, 0, 128, 63]].concat().into(),
+        };
+        let told: Value = serde_json::from_slice(&outlier(&answer).unwrap().bytes).unwrap();
+        assert_eq!(told["data"]["instance_score"], json!([2.5]));
+        assert_eq!(told["data"]["is_outlier"], json!([1]));
     }
 }

@@ -162,7 +162,12 @@ impl Post {
 
     /// One line when the sink cannot be reached, and one when it can again.
     fn tell(&self, sent: Result<(), String>) {
-        let sink = self.url.to_string();
+        // Its query may be a secret.
+        let sink = format!(
+            "http://{}{}",
+            self.url.authority().map_or("", |it| it.as_str()),
+            self.url.path()
+        );
         let failing = sent.is_err();
         if self.failing.swap(failing, Ordering::Relaxed) == failing {
             return;

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::Watcher;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
@@ -58,7 +59,7 @@ pub(crate) fn listen(
     limits: Limits,
     lanes: &Lanes,
 ) -> Result<JoinHandle<Result<()>>> {
-    let front = Front::new(app, limits, routes(app)?);
+    let front = Front::new(app, limits, routes(app, door.stopped())?);
     let protocol = protocol();
     let answer = move |connection: Connection, watcher: Watcher| {
         let connection = TokioIo::new(connection.expecting(PING + PONG));
@@ -85,9 +86,9 @@ fn protocol() -> http2::Builder<TokioExecutor> {
 }
 
 /// The services that are of no protocol of models: health and reflection.
-fn routes(app: &Arc<App>) -> Result<Routes> {
+fn routes(app: &Arc<App>, stopped: watch::Receiver<bool>) -> Result<Routes> {
     let (reporter, health) = tonic_health::server::health_reporter();
-    tokio::spawn(report(Arc::clone(app), reporter));
+    tokio::spawn(report(Arc::clone(app), reporter, stopped));
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
@@ -99,8 +100,9 @@ fn routes(app: &Arc<App>) -> Result<Routes> {
 }
 
 /// Tells the health service whether new requests should be sent here: what
-/// `ServerReady` says, and of the services of Seldon what `/health/status` says.
-async fn report(app: Arc<App>, reporter: HealthReporter) {
+/// `ServerReady` says, and of the services of Seldon what `/health/status` says. Whoever
+/// watches is told that this ends when the port is to be closed, which else waits for them.
+async fn report(app: Arc<App>, mut reporter: HealthReporter, mut stopped: watch::Receiver<bool>) {
     let mut changes = app.changes();
     loop {
         let status = |ready: bool| match ready {
@@ -109,16 +111,24 @@ async fn report(app: Arc<App>, reporter: HealthReporter) {
         };
         let server = status(app.ready().is_ok());
         let model = status(app.serving().is_ok());
-        for (service, status) in [
-            ("", server),
-            (oip::SERVICE, server),
-            (seldon::MODEL, model),
-            (seldon::SELDON, model),
-        ] {
-            reporter.set_service_status(service, status).await;
+        for service in OF_THE_SERVER {
+            reporter.set_service_status(service, server).await;
         }
-        if changes.changed().await.is_err() {
-            return;
+        for service in seldon::SERVICES {
+            reporter.set_service_status(service, model).await;
+        }
+        let changed = tokio::select! {
+            changed = changes.changed() => changed.is_ok(),
+            _ = stopped.wait_for(|stopped| *stopped) => false,
+        };
+        if !changed {
+            break;
         }
     }
+    for service in OF_THE_SERVER.into_iter().chain(seldon::SERVICES) {
+        reporter.clear_service_status(service).await;
+    }
 }
+
+/// Services whose health is that of the server.
+const OF_THE_SERVER: [&str; 2] = ["", oip::SERVICE];

@@ -16,9 +16,9 @@ const BUCKETS: [f64; 13] = [
     0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0,
 ];
 
-/// Those of Seldon's orchestrator, in seconds.
-const ORCHESTRATOR_BUCKETS: [f64; 11] = [
-    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+/// Those of Seldon's orchestrator (`executor/api/metric/constants.go`), in seconds.
+const ORCHESTRATOR_BUCKETS: [f64; 14] = [
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
 ];
 
 /// More threads than this share places.

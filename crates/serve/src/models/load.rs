@@ -1,6 +1,5 @@
 //! From a folder to a model that answers.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -83,16 +82,13 @@ impl Source {
             self.root.display()
         );
         let conditions = found.settings.over(conditions);
-        let loaded = Predictor::load(folder, self.digest, &conditions);
-        let mut predictor = loaded.map_err(|error| self.explained(error))?;
-        if let Some(name) = &found.settings.name {
-            predictor.name.clone_from(name);
-        }
-        let mut notes = BTreeMap::new();
-        if let Some(registered) = &self.registered {
-            predictor.version.clone_from(&registered.version);
-            notes.clone_from(&registered.notes);
-        }
+        let registered = self.registered.as_ref();
+        let version = registered.map(|registered| registered.version.as_str());
+        let named = (found.settings.name.as_deref(), version);
+        let loaded = Predictor::load(folder, self.digest, named, &conditions);
+        let predictor = loaded.map_err(|error| self.explained(error))?;
+        let notes = registered.map(|registered| registered.notes.clone());
+        let notes = notes.unwrap_or_default();
         let Chosen { name, version, .. } = &self.chosen;
         for (parameter, wanted, held) in [
             ("model_name", name, &predictor.name),

@@ -134,7 +134,8 @@ impl GrpcInferenceService for Door {
         }
         let answer = answer.map(Response::new).map_err(|e| status(&e));
         if is_uncounted {
-            served(&self.0, "predictions", start, &answer);
+            let name = "/inference.GRPCInferenceService/ModelInfer";
+            served(&self.0, name, start, &answer);
         }
         answer
     }

@@ -67,6 +67,7 @@ impl Predictor {
     pub(crate) fn load(
         dir: &Path,
         pin: Option<Digest>,
+        (name, version): (Option<&str>, Option<&str>),
         conditions: &Conditions,
     ) -> Result<Self, LoadError> {
         let Conditions {
@@ -83,7 +84,8 @@ impl Predictor {
             Some(digest) => Package::open_pinned(dir, digest)?,
             None => Package::open(dir)?,
         };
-        let (name, version) = (manifest.name, manifest.version);
+        let name = name.map_or(manifest.name, ToOwned::to_owned);
+        let version = version.map_or(manifest.version, ToOwned::to_owned);
         let unsupported = |reason: String| LoadError::Unsupported {
             name: name.clone(),
             version: version.clone(),

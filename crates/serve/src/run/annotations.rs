@@ -50,13 +50,14 @@ impl Annotations {
                 let number: Result<u64, _> = value.parse();
                 number.with_context(|| format!("{key} is {value:?}, expected a whole number"))
             };
+            // As for the orchestrator, what is not above zero is no limit.
+            let limit = || match value.strip_prefix('-') {
+                Some(digits) if digits.parse::<u64>().is_ok() => Ok(None),
+                _ => number().map(|it| (it > 0).then(|| Duration::from_millis(it))),
+            };
             match key.trim() {
-                "seldon.io/rest-timeout" => {
-                    found.rest_timeout = Some(Duration::from_millis(number()?));
-                }
-                "seldon.io/grpc-timeout" => {
-                    found.grpc_timeout = Some(Duration::from_millis(number()?));
-                }
+                "seldon.io/rest-timeout" => found.rest_timeout = limit()?,
+                "seldon.io/grpc-timeout" => found.grpc_timeout = limit()?,
                 "seldon.io/grpc-max-message-size" => {
                     found.grpc_message = Some(usize::try_from(number()?)?);
                 }
@@ -95,6 +96,10 @@ mod tests {
         assert_eq!(limits.message, 1 << 20);
         let none = Annotations::parse("").unwrap();
         assert_eq!((none.limits(7).message, none.limits(7).call), (7, None));
+        for none in ["0", "-1"] {
+            let found = Annotations::parse(&format!("seldon.io/rest-timeout=\"{none}\""));
+            assert_eq!(found.unwrap(), Annotations::default(), "{none}");
+        }
         let error = Annotations::parse("seldon.io/rest-timeout=\"2s\"").unwrap_err();
         assert_eq!(
             error.to_string(),

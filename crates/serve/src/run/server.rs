@@ -30,8 +30,9 @@ use crate::seldon::Metadata;
 use crate::trace::Tracing;
 
 /// How long requests in flight may take after the port is closed: with the
-/// default drain delay, less than the 20 seconds that Seldon gives a pod.
-const LAST_ANSWERS: Duration = Duration::from_secs(12);
+/// default drain delay and the last events, less than the 20 seconds that Seldon gives a
+/// pod.
+const LAST_ANSWERS: Duration = Duration::from_secs(11);
 
 /// How often changes of the models are looked for.
 const LOOK: Duration = Duration::from_secs(1);
@@ -43,8 +44,8 @@ const METRICS_CLIENTS: usize = 64;
 ///
 /// # Errors
 ///
-/// When the model cannot be loaded or a port cannot be opened, and when requests
-/// are still in flight at the end of the drain.
+/// When the model cannot be loaded or a port cannot be opened, and when clients are still
+/// being answered at the end of the drain.
 pub(super) fn run(settings: Settings) -> Result<()> {
     // It lets clients in, and answers those who look at the metrics.
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -126,18 +127,29 @@ async fn serve(settings: Settings) -> Result<()> {
 
     drained(&app, &mut signals, drain_delay).await;
     stop.send_replace(true);
-    match timeout(LAST_ANSWERS, open.closed()).await {
+    let closed = timeout(LAST_ANSWERS, open.closed()).await;
+    tell_the_last(&app).await;
+    match closed {
         Ok(ended) => ended?,
-        Err(_) => bail!("requests are still in flight after {LAST_ANSWERS:?}: cutting them off"),
-    }
-    if let Some(events) = &app.events {
-        events.end().await;
-    }
-    if let Some(tracing) = &app.tracing {
-        tracing.end().await;
+        Err(_) => bail!("clients are still here after {LAST_ANSWERS:?}: cutting them off"),
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Sends what is left to tell, of events and spans at the same time.
+async fn tell_the_last(app: &App) {
+    let events = async {
+        if let Some(events) = &app.events {
+            events.end().await;
+        }
+    };
+    let spans = async {
+        if let Some(tracing) = &app.tracing {
+            tracing.end().await;
+        }
+    };
+    tokio::join!(events, spans);
 }
 
 /// Fetches the models if they are not here, and loads them; gives what can be followed

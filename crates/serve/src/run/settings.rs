@@ -96,7 +96,10 @@ impl Settings {
         };
         let labels = labels(&args).context("PREDICTOR_LABELS")?;
         let endpoint = &args.ports.metrics_endpoint;
-        let plain = endpoint.starts_with('/') && !endpoint.contains(['{', '}', '?', '#']);
+        let is_plain = |segment: &str| !segment.starts_with([':', '*']);
+        let plain = endpoint.starts_with('/')
+            && !endpoint.contains(['{', '}', '?', '#'])
+            && endpoint.split('/').all(is_plain);
         ensure!(
             plain,
             "PREDICTIVE_UNIT_METRICS_ENDPOINT is {endpoint:?}, expected a path like /metrics"

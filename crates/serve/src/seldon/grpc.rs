@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::grpc::{Call, served, status};
 use crate::models::Unit;
 use crate::problem::Problem;
+use crate::proto::seldon::protos;
 use crate::proto::seldon::protos::combiner_server::{Combiner, CombinerServer};
 use crate::proto::seldon::protos::generic_server::{Generic, GenericServer};
 pub(crate) use crate::proto::seldon::protos::model_server::SERVICE_NAME as MODEL;
@@ -29,6 +30,17 @@ use crate::proto::seldon::protos::transformer_server::{Transformer, TransformerS
 use crate::proto::seldon::protos::{
     Feedback, SeldonMessage, SeldonMessageList, SeldonModelMetadata, SeldonModelMetadataRequest,
 };
+
+/// All services of the protocol.
+pub(crate) const SERVICES: [&str; 7] = [
+    MODEL,
+    SELDON,
+    protos::generic_server::SERVICE_NAME,
+    protos::router_server::SERVICE_NAME,
+    protos::transformer_server::SERVICE_NAME,
+    protos::output_transformer_server::SERVICE_NAME,
+    protos::combiner_server::SERVICE_NAME,
+];
 
 type Reply<T = SeldonMessage> = Result<Response<T>, Status>;
 
@@ -161,7 +173,7 @@ impl Seldon for Door {
         let message = request.into_inner();
         let asked = call.is_some().then(|| message.clone());
         let reply = self.call(Method::Predict, vec![message]).await;
-        served(&self.0, "predictions", start, &reply);
+        served(&self.0, "/seldon.protos.Seldon/Predict", start, &reply);
         tell(call, asked, &reply, ("seldon.protos.SeldonMessage", false));
         reply
     }
@@ -172,7 +184,7 @@ impl Seldon for Door {
         let asked = call.is_some().then(|| request.get_ref().clone());
         let reply = self.feedback(request);
         tell(call, asked, &reply, ("seldon.protos.Feedback", true));
-        served(&self.0, "feedback", start, &reply);
+        served(&self.0, "/seldon.protos.Seldon/SendFeedback", start, &reply);
         reply
     }
 

@@ -28,7 +28,7 @@ mod routes;
 mod source;
 mod tftensor;
 
-pub(crate) use grpc::{MODEL, Predicting, SELDON, add_services};
+pub(crate) use grpc::{MODEL, Predicting, SELDON, SERVICES, add_services};
 pub(crate) use metadata::{Metadata, Overrides};
 pub(crate) use reply::Node;
 pub(crate) use routes::{PUID, called, message, new_puid, problem, router};

@@ -35,7 +35,16 @@ pub(crate) struct Collector {
     /// The `http` URL that spans are posted to.
     endpoint: String,
     /// The service's name.
-    service: String,
+    service: Service,
+}
+
+/// A service's name.
+#[derive(Debug, Clone)]
+enum Service {
+    /// That of `OTEL_SERVICE_NAME`.
+    Named(String),
+    /// That of the deployment, where no variable has one.
+    Assumed(String),
 }
 
 impl Collector {
@@ -80,7 +89,10 @@ impl Collector {
                     .is_some_and(|host| host.as_str().contains('@')),
             "the collector's URL is no plain http://HOST[:PORT], which one in the cluster has"
         );
-        let service = set("OTEL_SERVICE_NAME").unwrap_or_else(|| service.to_owned());
+        let service = match set("OTEL_SERVICE_NAME") {
+            Some(name) => Service::Named(name),
+            None => Service::Assumed(service.to_owned()),
+        };
         Ok(Some(Self { endpoint, service }))
     }
 }
@@ -101,13 +113,19 @@ impl Tracing {
     ///
     /// When a standard variable has a value that cannot be used.
     pub(crate) fn start(collector: Collector, lost: IntCounter) -> Result<Self> {
-        let resource = Resource::builder_empty()
-            .with_attributes([
-                KeyValue::new("service.name", collector.service),
-                KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
-            ])
-            .with_detector(Box::new(EnvResourceDetector::new()))
-            .build();
+        let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+        let of_environment = Box::new(EnvResourceDetector::new());
+        let resource = Resource::builder_empty().with_attribute(version);
+        // What comes later wins: a name of its own variable above that of all attributes.
+        let resource = match collector.service {
+            Service::Named(name) => resource
+                .with_detector(of_environment)
+                .with_attribute(KeyValue::new("service.name", name)),
+            Service::Assumed(name) => resource
+                .with_attribute(KeyValue::new("service.name", name))
+                .with_detector(of_environment),
+        };
+        let resource = resource.build();
         let outbox = Outbox::start(&collector.endpoint, &resource, lost)?;
         let provider = SdkTracerProvider::builder()
             .with_span_processor(outbox.clone())

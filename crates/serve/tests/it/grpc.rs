@@ -107,6 +107,21 @@ fn gone_on_the_signal_and_off_by_a_variable() {
     assert_eq!(off.grpc, "");
 }
 
+#[test]
+fn who_watches_the_health_does_not_keep_the_server() {
+    let package = package::identity();
+    let mut server = Server::ready(command(package.folder()).args(["--drain-delay", "0"]));
+    let caller = Caller::new(&server.grpc);
+    let mut client = HealthClient::new(caller.channel.clone());
+    let request = HealthCheckRequest::default();
+    let watching = caller.wait(client.watch(request)).unwrap();
+    let mut states = watching.into_inner();
+    let first = caller.wait(states.message()).unwrap().unwrap();
+    assert_eq!(first.status, SERVING);
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
 fn tensor(name: &str, datatype: &str, shape: &[i64]) -> pb::model_infer_request::InferInputTensor {
     pb::model_infer_request::InferInputTensor {
         name: name.to_owned(),

@@ -31,16 +31,20 @@ fn calls_over_v2_are_counted_as_the_orchestrator_would() {
         .wait(caller.oip().model_infer(request()))
         .unwrap_err();
     let text = server.scrape("/metrics").body;
-    let counts = text.lines().filter(|line| {
-        line.starts_with("seldon_api_executor_server_requests_seconds_count{")
-            && line.contains(r#"service="predictions""#)
-    });
+    let counts = text
+        .lines()
+        .filter(|line| line.starts_with("seldon_api_executor_server_requests_seconds_count{"));
     let counts: Vec<&str> = counts.collect();
-    for (code, method) in [
-        (r#"code="200""#, r#"method="post""#),
-        (r#"code="NotFound""#, r#"method="unary""#),
+    let infer = r#"service="/inference.GRPCInferenceService/ModelInfer""#;
+    for labels in [
+        [
+            r#"code="200""#,
+            r#"method="post""#,
+            r#"service="predictions""#,
+        ],
+        [r#"code="NotFound""#, r#"method="unary""#, infer],
     ] {
-        let is = |count: &&&str| count.contains(code) && count.contains(method);
+        let is = |count: &&&str| labels.iter().all(|label| count.contains(label));
         let found = counts.iter().find(is);
         assert!(found.is_some_and(|it| it.ends_with(" 1")), "{counts:?}");
     }

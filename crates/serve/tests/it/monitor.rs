@@ -1,5 +1,6 @@
 //! Outlier scores in answers, drift of windows.
 
+use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -90,6 +91,24 @@ fn a_window_is_tested_when_it_is_full() {
         .lines()
         .filter(|l| l.starts_with("serve_drift_windows_total{"));
     assert_eq!(windows.count(), 3, "{metrics}");
+}
+
+#[test]
+fn series_bear_the_name_that_is_served() {
+    let (package, root) = (package::watched(), tempfile::tempdir().unwrap());
+    let place = root.path().join("iris_1");
+    fs::create_dir(&place).unwrap();
+    for file in fs::read_dir(package.folder()).unwrap().flatten() {
+        fs::copy(file.path(), place.join(file.file_name())).unwrap();
+    }
+    let settings = place.join("model-settings.json");
+    fs::write(settings, r#"{"name": "iris_1"}"#).unwrap();
+    let server = Server::ready(&mut command(root.path().to_str().unwrap()));
+    server.post("/predict", &seldon(flower(3)));
+    let metrics = server.scrape("/metrics").body;
+    let series = "serve_outlier_score_count{package=\"iris_1\",";
+    assert!(metrics.contains(series), "{metrics}");
+    assert!(!metrics.contains("package=\"iris\""), "{metrics}");
 }
 
 #[test]

@@ -100,7 +100,7 @@ impl Cli {
     }
 
     /// Paths in descriptors start with `/pfs/`, wherever that folder really is.
-    fn below_pfs(&self, path: &Path) -> PathBuf {
+    pub(super) fn below_pfs(&self, path: &Path) -> PathBuf {
         match path.strip_prefix("/pfs") {
             Ok(below) => self.pfs.join(below),
             Err(_) => path.to_owned(),

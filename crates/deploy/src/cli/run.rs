@@ -38,8 +38,10 @@ async fn deploy(cli: &Cli, plan: &Plan) -> anyhow::Result<()> {
         println!("{}", manifest.place());
         return Ok(());
     }
+    let ca_file = cli.rollout.ca_file.as_deref();
+    let ca_file = ca_file.map(|path| cli.below_pfs(path));
     let http = http::client(&Trust {
-        ca_file: cli.rollout.ca_file.as_deref(),
+        ca_file: ca_file.as_deref(),
         insecure: cli.rollout.insecure,
     })?;
     match cli.target {

@@ -21,6 +21,17 @@ pub struct ModelService {
     namespace: String,
 }
 
+/// The address as it may be shown.
+fn without_credentials(url: &str) -> String {
+    let Ok(mut shown) = reqwest::Url::parse(url) else {
+        return "the model's address".to_owned();
+    };
+    // Only an address without a host has no place for them.
+    let _none = shown.set_username("");
+    let _none = shown.set_password(None);
+    shown.into()
+}
+
 impl ModelService {
     /// A way to the services of `namespace`.
     pub fn new(http: reqwest::Client, ingress: Option<String>, namespace: String) -> Self {
@@ -44,7 +55,7 @@ impl ModelService {
             Ok(reply) => reply,
             Err(error) => return Served::Unreachable(error.without_url().to_string()),
         };
-        let status = reply.status();
+        let (status, url) = (reply.status(), without_credentials(&url));
         if status.is_server_error() {
             return Served::Refuses(format!("{url} answers {status}"));
         }
@@ -98,6 +109,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn addresses_are_shown_without_credentials() {
+        let shown = without_credentials("https://user:word@host/seldon/a?b=c");
+        assert_eq!(shown, "https://host/seldon/a?b=c");
+        assert_eq!(without_credentials("no address"), "the model's address");
+    }
 
     #[test]
     fn versions_with_and_without_the_orchestrator() {

@@ -107,6 +107,16 @@ fn merge_list(target: &mut Vec<Value>, patch: &[Value], by: &str) {
     }
 }
 
+/// A reason without the text that it quotes, which may be a secret.
+fn masked(reason: &str) -> String {
+    let quoted = reason.split_once('"');
+    let parts = quoted.and_then(|(head, rest)| Some((head, rest.rsplit_once('"')?.1)));
+    parts.map_or_else(
+        || reason.to_owned(),
+        |(head, tail)| format!("{head}\"…\"{tail}"),
+    )
+}
+
 /// Reads the pod as the Kubernetes API would and writes it again: what is lost
 /// on the way is no field of a pod.
 fn check(pod: &Value) -> Result<(), PatchError> {
@@ -114,7 +124,7 @@ fn check(pod: &Value) -> Result<(), PatchError> {
         let at = error.path().to_string();
         PatchError::Type {
             at,
-            reason: error.into_inner().to_string(),
+            reason: masked(&error.into_inner().to_string()),
         }
     })?;
     let known = serde_json::to_value(&typed).unwrap_or_default();
@@ -143,5 +153,17 @@ fn lost(written: &Value, known: &Value, path: &str) -> Option<String> {
                 .find_map(|lost| lost)
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_do_not_quote() {
+        let reason = masked(r#"invalid type: string "hunter"2", expected i32"#);
+        assert_eq!(reason, r#"invalid type: string "…", expected i32"#);
+        assert_eq!(masked("missing field `name`"), "missing field `name`");
     }
 }

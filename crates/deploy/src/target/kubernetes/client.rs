@@ -1,6 +1,7 @@
 //! The way to the Kubernetes API, and what its answers mean.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use kube::core::request;
 use kube::{Client, Config, Error, core::Status};
@@ -102,7 +103,13 @@ async fn infer() -> Result<Config, TargetError> {
     })
 }
 
-fn connect(config: Config) -> Result<Client, TargetError> {
+/// How long the API server may take to answer: who asks tries again.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn connect(mut config: Config) -> Result<Client, TargetError> {
+    config.read_timeout = Some(PATIENCE);
+    // Whoever asks tries again, knows for how long, and says so.
+    config.default_retry = false;
     Client::try_from(config).map_err(|error| TargetError::Refused {
         action: "make a Kubernetes client".to_owned(),
         reason: error.to_string(),
@@ -123,10 +130,13 @@ fn understand(action: &str, error: Error) -> TargetError {
             match status.code {
                 401 => TargetError::Credentials { action, reason },
                 404 => TargetError::Gone(action),
-                409 if status.reason == "Conflict" => TargetError::Conflict {
-                    action,
-                    reason: conflict(&status),
-                },
+                // Without a cause the object has only changed meanwhile.
+                409 if status.reason == "Conflict" && has_causes(&status) => {
+                    TargetError::Conflict {
+                        action,
+                        reason: conflict(&status),
+                    }
+                }
                 403 if status.message.contains("forbidden: User") => TargetError::Refused {
                     action,
                     reason: format!("{reason}; grant what pipelines/deploy-rbac.yaml lists"),
@@ -154,15 +164,17 @@ fn said(status: &Status) -> String {
     format!("{} {}: {}", status.code, status.reason, status.message)
 }
 
+fn has_causes(status: &Status) -> bool {
+    let details = status.details.as_ref();
+    details.is_some_and(|details| !details.causes.is_empty())
+}
+
 /// The API server names the manager and the field in the causes.
 fn conflict(status: &Status) -> String {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let causes: Vec<String> = causes
         .map(|cause| format!("{} ({})", cause.message, cause.field))
         .collect();
-    if causes.is_empty() {
-        return said(status);
-    }
     format!(
         "{}; to take these fields over, run again with --force-conflicts",
         causes.join(", ")

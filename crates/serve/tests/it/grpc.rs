@@ -39,7 +39,12 @@ fn health_and_metadata() {
         .wait(client.server_ready(pb::ServerReadyRequest {}))
         .unwrap();
     assert!(ready.into_inner().ready);
-    for service in ["", "inference.GRPCInferenceService"] {
+    for service in [
+        "",
+        "inference.GRPCInferenceService",
+        "seldon.protos.Model",
+        "seldon.protos.Combiner",
+    ] {
         assert_eq!(health(&caller, service), Ok(SERVING), "{service}");
     }
     assert_eq!(health(&caller, "other"), Err(Code::NotFound));

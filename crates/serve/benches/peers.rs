@@ -64,7 +64,7 @@ fn over_rest(serve: &Server, [wrapper, mlserver]: &[Option<Server>; 2]) -> bool 
         r#"{"inputs":[{"name":"x","shape":[1,4],"datatype":"FP32","data":[5.1,3.5,1.4,0.2]}]}"#,
     );
     let bare = servers::bare(&load::ask(&serve.address, &seldon));
-    let row = |name, server: &'_ Server, request| {
+    let row = |name, server: &Server, request| {
         let address = server.address.clone();
         let rate = move |clients| load::measure(&address, request, clients);
         Row::new(name, server.memory(), rate)

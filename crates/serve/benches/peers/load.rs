@@ -16,8 +16,8 @@ use wire::Connection;
 pub(crate) use wire::Request;
 
 /// How long each server is asked, after a start that does not count.
-pub(crate) const SPAN: Duration = Duration::from_secs(2);
-pub(crate) const WARM: Duration = Duration::from_millis(500);
+const SPAN: Duration = Duration::from_secs(2);
+const WARM: Duration = Duration::from_millis(500);
 
 /// The middle one of some values; the higher one of two.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {

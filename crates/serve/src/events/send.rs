@@ -162,16 +162,11 @@ impl Post {
 
     /// One line when the sink cannot be reached, and one when it can again.
     fn tell(&self, sent: Result<(), String>) {
-        // Its query may be a secret.
-        let sink = format!(
-            "http://{}{}",
-            self.url.authority().map_or("", |it| it.as_str()),
-            self.url.path()
-        );
         let failing = sent.is_err();
         if self.failing.swap(failing, Ordering::Relaxed) == failing {
             return;
         }
+        let sink = storage::without_queries(&self.url.to_string());
         match sent {
             Ok(()) => tracing::info!(sink, "events are sent again"),
             Err(error) => tracing::warn!(sink, error, "events are lost"),

@@ -117,12 +117,9 @@ async fn report(app: Arc<App>, mut reporter: HealthReporter, mut stopped: watch:
         for service in seldon::SERVICES {
             reporter.set_service_status(service, model).await;
         }
-        let changed = tokio::select! {
-            changed = changes.changed() => changed.is_ok(),
-            _ = stopped.wait_for(|stopped| *stopped) => false,
-        };
-        if !changed {
-            break;
+        tokio::select! {
+            Ok(()) = changes.changed() => {}
+            _ = stopped.wait_for(|stopped| *stopped) => break,
         }
     }
     for service in OF_THE_SERVER.into_iter().chain(seldon::SERVICES) {

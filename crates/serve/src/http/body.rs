@@ -38,8 +38,8 @@ pub(super) async fn collect<B: Readable>(
     loop {
         let received = first.len().max(all.len());
         let frame = match there(&mut body) {
-            Some(frame) => Ok(frame),
-            None => {
+            Poll::Ready(frame) => Ok(frame),
+            Poll::Pending => {
                 let seconds = u32::try_from(received).unwrap_or(u32::MAX) / PACE;
                 let start = *start.get_or_insert_with(Instant::now);
                 let deadline = start + patience + Duration::from_secs(seconds.into());
@@ -75,10 +75,7 @@ pub(super) async fn collect<B: Readable>(
 
 /// What has come already, as most bodies have with their head: nothing has to watch the
 /// time then.
-fn there<B: Readable>(body: &mut B) -> Option<Option<Result<Frame<Bytes>, B::Error>>> {
+fn there<B: Readable>(body: &mut B) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
     let mut nobody = Context::from_waker(Waker::noop());
-    match Pin::new(body).poll_frame(&mut nobody) {
-        Poll::Ready(frame) => Some(frame),
-        Poll::Pending => None,
-    }
+    Pin::new(body).poll_frame(&mut nobody)
 }

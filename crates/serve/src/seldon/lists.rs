@@ -5,15 +5,22 @@ use serde::ser::{SerializeSeq, Serializer};
 
 use super::array::{Array, Cells};
 
+/// Does `$do` with the `$values` of `$cells`, of whatever kind they are.
+macro_rules! each {
+    ($cells:expr, $values:ident => $do:expr) => {
+        match $cells {
+            Cells::Single($values) => $do,
+            Cells::Ints($values) => $do,
+            Cells::Wide($values) => $do,
+            Cells::Floats($values) => $do,
+            Cells::Mixed($values) => $do,
+        }
+    };
+}
+
 impl Serialize for Cells<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Single(values) => values.serialize(serializer),
-            Self::Ints(values) => values.serialize(serializer),
-            Self::Wide(values) => values.serialize(serializer),
-            Self::Floats(values) => values.serialize(serializer),
-            Self::Mixed(values) => values.serialize(serializer),
-        }
+        each!(self, values => values.serialize(serializer))
     }
 }
 
@@ -39,9 +46,12 @@ struct Level<'a> {
 
 impl Serialize for Level<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (cells, start) = (&self.array.cells, self.start);
         let (count, sizes) = match self.sizes {
-            [] => return self.array.serialize_value(self.start, serializer),
-            &[count] => return self.array.serialize_row(self.start, count, serializer),
+            [] => return each!(cells, values => values.get(start).serialize(serializer)),
+            &[count] => {
+                return each!(cells, values => values.get(start..start + count).serialize(serializer));
+            }
             &[count, ref sizes @ ..] => (count, sizes),
         };
         let step = sizes.iter().product::<usize>();
@@ -50,38 +60,9 @@ impl Serialize for Level<'_> {
             list.serialize_element(&Level {
                 array: self.array,
                 sizes,
-                start: self.start + index * step,
+                start: start + index * step,
             })?;
         }
         list.end()
-    }
-}
-
-impl Array<'_> {
-    /// So many values from `start` on, which are one list.
-    fn serialize_row<S: Serializer>(
-        &self,
-        start: usize,
-        count: usize,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        let row = start..start + count;
-        match &self.cells {
-            Cells::Single(values) => values.get(row).serialize(to),
-            Cells::Ints(values) => values.get(row).serialize(to),
-            Cells::Wide(values) => values.get(row).serialize(to),
-            Cells::Floats(values) => values.get(row).serialize(to),
-            Cells::Mixed(values) => values.get(row).serialize(to),
-        }
-    }
-
-    fn serialize_value<S: Serializer>(&self, index: usize, to: S) -> Result<S::Ok, S::Error> {
-        match &self.cells {
-            Cells::Single(values) => values.get(index).serialize(to),
-            Cells::Ints(values) => values.get(index).serialize(to),
-            Cells::Wide(values) => values.get(index).serialize(to),
-            Cells::Floats(values) => values.get(index).serialize(to),
-            Cells::Mixed(values) => values.get(index).serialize(to),
-        }
     }
 }

@@ -130,13 +130,10 @@ fn understand(action: &str, error: Error) -> TargetError {
             match status.code {
                 401 => TargetError::Credentials { action, reason },
                 404 => TargetError::Gone(action),
-                // Without a cause the object has only changed meanwhile.
-                409 if status.reason == "Conflict" && has_causes(&status) => {
-                    TargetError::Conflict {
-                        action,
-                        reason: conflict(&status),
-                    }
-                }
+                409 if status.reason == "Conflict" => match conflict(&status) {
+                    Some(reason) => TargetError::Conflict { action, reason },
+                    None => TargetError::Transient { action, reason },
+                },
                 403 if status.message.contains("forbidden: User") => TargetError::Refused {
                     action,
                     reason: format!("{reason}; grant what pipelines/deploy-rbac.yaml lists"),
@@ -164,21 +161,19 @@ fn said(status: &Status) -> String {
     format!("{} {}: {}", status.code, status.reason, status.message)
 }
 
-fn has_causes(status: &Status) -> bool {
-    let details = status.details.as_ref();
-    details.is_some_and(|details| !details.causes.is_empty())
-}
-
-/// The API server names the manager and the field in the causes.
-fn conflict(status: &Status) -> String {
+/// The API server names the manager and the field in the causes; without one the object
+/// has only changed meanwhile.
+fn conflict(status: &Status) -> Option<String> {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let causes: Vec<String> = causes
         .map(|cause| format!("{} ({})", cause.message, cause.field))
         .collect();
-    format!(
-        "{}; to take these fields over, run again with --force-conflicts",
-        causes.join(", ")
-    )
+    (!causes.is_empty()).then(|| {
+        format!(
+            "{}; to take these fields over, run again with --force-conflicts",
+            causes.join(", ")
+        )
+    })
 }
 
 /// The last cause says what happened; the wrappers around it only name layers.
